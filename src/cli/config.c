@@ -1,0 +1,185 @@
+/* The configuration file: one YAML map, every key optional, unknown keys are errors. */
+#include "cli/cli_priv.h"
+
+#include "codec/codec.h"
+
+#include <string.h>
+
+#define CONFIG_SIZE_MAX (1u << 20)
+#define DEFAULT_DATA "./data"
+#define DEFAULT_S3 "127.0.0.1:9000"
+#define DEFAULT_API "127.0.0.1:9001"
+
+static enum rc wrong(const char *file, const struct yaml_node *n, const char *what, struct err *e)
+{
+    return err_set(e, RC_INVALID, "%s:%u:%u: %.*s %s", file, n->line, n->column, (int)n->key.n, n->key.p, what);
+}
+
+static enum rc text(const char *file, struct yaml_node *root, const char *key, struct arena *a, const char **ret, struct err *e)
+{
+    struct yaml_node *n = yaml_get(root, key);
+
+    if (!n)
+        return RC_OK;
+    if (n->kind != YAML_SCALAR || n->text.n == 0)
+        return wrong(file, n, "must be a text", e);
+    *ret = arena_cstr(a, n->text);
+    return *ret ? RC_OK : err_set(e, RC_NOMEM, "out of memory");
+}
+
+static enum rc list(const char *file, struct yaml_node *root, const char *key, struct arena *a, const char **ret,
+                    unsigned max, unsigned *ret_n, struct err *e)
+{
+    struct yaml_node *n = yaml_get(root, key);
+
+    if (!n)
+        return RC_OK;
+    if (n->kind != YAML_LIST)
+        return wrong(file, n, "must be a list", e);
+    for (struct yaml_node *c = n->child; c; c = c->next) {
+        if (c->kind != YAML_SCALAR || c->text.n == 0)
+            return wrong(file, n, "must be a list of texts", e);
+        if (*ret_n == max)
+            return wrong(file, n, "has too many entries", e);
+        c->used = true;
+        ret[*ret_n] = arena_cstr(a, c->text);
+        if (!ret[(*ret_n)++])
+            return err_set(e, RC_NOMEM, "out of memory");
+    }
+    return RC_OK;
+}
+
+/* "8MiB", "500KiB", "1GiB", or bytes. */
+static bool size_parse(struct view v, uint64_t *ret)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+    unsigned shift = 0;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (v.n > 3 && view_eqs(view_sub(v, v.n - 3, 3), units[i].unit)) {
+            shift = units[i].shift;
+            v = view_trim(view_sub(v, 0, v.n - 3));
+            break;
+        }
+    if (!view_u64(v, &n) || n > (UINT64_MAX >> shift))
+        return false;
+    *ret = n << shift;
+    return true;
+}
+
+static enum rc copies_parse(struct view v, unsigned *ret)
+{
+    uint64_t n = 0;
+
+    if (!view_u64(v, &n) || n < 1 || n > 3)
+        return RC_INVALID;
+    *ret = (unsigned)n;
+    return RC_OK;
+}
+
+static enum rc numbers(const char *file, struct yaml_node *root, struct config *c, struct err *e)
+{
+    struct yaml_node *n = yaml_get(root, "copies");
+
+    if (n && (n->kind != YAML_SCALAR || copies_parse(n->text, &c->copies) != RC_OK))
+        return wrong(file, n, "must be 1, 2 or 3", e);
+    n = yaml_get(root, "scrub_rate");
+    if (n && (n->kind != YAML_SCALAR || !size_parse(n->text, &c->scrub_bytes_per_s) || c->scrub_bytes_per_s == 0))
+        return wrong(file, n, "must be bytes per second above zero, such as 8MiB; the scrub cannot be switched off", e);
+    n = yaml_get(root, "log");
+    if (n && (n->kind != YAML_SCALAR || (!view_eqs(n->text, "text") && !view_eqs(n->text, "json"))))
+        return wrong(file, n, "must be text or json", e);
+    c->log_json = n && view_eqs(n->text, "json");
+    return RC_OK;
+}
+
+static enum rc read_map(const char *file, struct yaml_node *root, struct arena *a, struct config *c, struct err *e)
+{
+    if (root->kind != YAML_MAP)
+        return err_set(e, RC_INVALID, "%s:%u:%u: must be a map of settings", file, root->line, root->column);
+    HF_TRY(text(file, root, "data", a, &c->data_dir, e));
+    HF_TRY(text(file, root, "s3", a, &c->s3, e));
+    HF_TRY(text(file, root, "api", a, &c->api, e));
+    HF_TRY(text(file, root, "domain", a, &c->domain, e));
+    HF_TRY(text(file, root, "region", a, &c->region, e));
+    HF_TRY(list(file, root, "disks", a, c->disk, CLI_DISKS_MAX, &c->n_disks, e));
+    HF_TRY(list(file, root, "internal_ranges", a, c->internal_range, CLI_RANGES_MAX, &c->n_internal_ranges, e));
+    HF_TRY(numbers(file, root, c, e));
+    return yaml_unused(file, root, e);
+}
+
+enum rc config_load(const char *path, struct arena *a, struct config *ret, struct err *e)
+{
+    struct config c = {.data_dir = DEFAULT_DATA, .s3 = DEFAULT_S3, .api = DEFAULT_API};
+    struct buf b = BUF(CONFIG_SIZE_MAX);
+    struct yaml_node *root = NULL;
+    enum rc rc = RC_OK;
+
+    if (path) {
+        rc = os_read_file(os_real(), path, &b, e);
+        if (rc == RC_OK)
+            rc = yaml_parse(a, path, buf_view(&b), &root, e);
+        if (rc == RC_OK)
+            rc = read_map(path, root, a, &c, e);
+    }
+    buf_free(&b);
+    if (rc == RC_OK)
+        *ret = c;
+    return rc;
+}
+
+enum rc config_apply(struct config *c, const struct cli_args *args, struct err *e)
+{
+    if (args->data)
+        c->data_dir = args->data;
+    if (args->s3)
+        c->s3 = args->s3;
+    if (args->api)
+        c->api = args->api;
+    if (args->domain)
+        c->domain = args->domain;
+    if (args->copies && copies_parse(view_cstr(args->copies), &c->copies) != RC_OK)
+        return err_set(e, RC_INVALID, "--copies %s: must be 1, 2 or 3", args->copies);
+    if (args->n_disks) {
+        memcpy(c->disk, args->disk, sizeof c->disk);
+        c->n_disks = args->n_disks;
+    }
+    return RC_OK;
+}
+
+enum rc config_disks(struct config *c, struct arena *a, struct err *e)
+{
+    struct os_stat st;
+    struct err ignored;
+    char *witness = arena_printf(a, "%s/witness", c->data_dir);
+
+    if (!witness)
+        return err_set(e, RC_NOMEM, "out of memory");
+    if (c->n_disks > 0 || os_stat(os_real(), witness, &st, &ignored) == RC_OK)
+        return RC_OK;
+    c->disk[0] = arena_printf(a, "%s/disk1", c->data_dir);
+    c->disk[1] = arena_printf(a, "%s/disk2", c->data_dir);
+    c->n_disks = c->copies == 1 ? 1 : 2;
+    return c->disk[0] && c->disk[1] ? RC_OK : err_set(e, RC_NOMEM, "out of memory");
+}
+
+static json_t *texts(const char *const *p, unsigned n)
+{
+    json_t *list_json = json_array();
+
+    for (unsigned i = 0; list_json && i < n; i++)
+        json_array_append_new(list_json, json_string(p[i]));
+    return list_json;
+}
+
+json_t *config_json(const struct config *c)
+{
+    return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o,s:i,s:I,s:o}", "data", c->data_dir, "s3", c->s3, "api", c->api, "domain",
+                     c->domain, "region", c->region, "disks", texts(c->disk, c->n_disks), "copies",
+                     (int)(c->copies ? c->copies : 2), "scrub_rate", (json_int_t)c->scrub_bytes_per_s, "internal_ranges",
+                     texts(c->internal_range, c->n_internal_ranges));
+}

@@ -1,0 +1,189 @@
+/* `holdfast serve`: everything in one process, until SIGTERM or SIGINT; and the two verbs that need no daemon. */
+#include "cli/cli_priv.h"
+
+#include "api/api.h"
+#include "base/log.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* SIGTERM ends within 20 s; requests in flight get most of it. */
+#define DRAIN_MS 12000u
+/* glibc keeps a heap per thread; two keep memory flat without contention that was measured. */
+#define MALLOC_ARENAS 2
+
+enum rc cli_lock(const char *data_dir, int *ret_fd, struct err *e)
+{
+    char path[OS_PATH_MAX];
+
+    HF_TRY(os_mkdirs(os_real(), data_dir, e));
+    if (!os_path(path, data_dir, "lock"))
+        return err_set(e, RC_LIMIT, "%s: the path is too long", data_dir);
+    enum rc rc = os_lock(path, ret_fd, e);
+    if (rc == RC_UNAVAILABLE)
+        return err_set(e, rc, "%s is in use by another holdfast: stop it first, or name another folder with --data", data_dir);
+    return rc;
+}
+
+static struct engine_cfg engine_config(const struct cli_args *args, const struct config *c)
+{
+    return (struct engine_cfg){
+        .disks = {.data_dir = c->data_dir, .paths = c->disk, .n_paths = c->n_disks, .copies = c->copies,
+                  .virtual_clock = args->virtual_clock, .confirm_epoch = args->confirm_epoch},
+        .seq = {.virtual_clock = args->virtual_clock},
+        .scrub_bytes_per_s = c->scrub_bytes_per_s,
+    };
+}
+
+struct daemon {
+    struct engine *engine;
+    struct gateway *gateway;
+    struct api *api;
+};
+
+static enum rc first_key(struct engine *g, const struct cli_args *args, struct err *e)
+{
+    char access[ACCESS_KEY_MAX + 1], secret[SECRET_KEY_MAX + 1];
+    bool made = false;
+
+    HF_TRY(engine_first_key(g, getenv("HOLDFAST_ACCESS_KEY"), getenv("HOLDFAST_SECRET_KEY"), access, secret, &made, e));
+    if (made && secret[0] && !args->json)
+        printf("first key, shown this once:\n  access key  %s\n  secret key  %s\n", access, secret);
+    else if (made && secret[0])
+        fprintf(stderr, "first key, shown this once: access_key %s secret_key %s\n", access, secret);
+    explicit_bzero(secret, sizeof secret);
+    return RC_OK;
+}
+
+static enum rc start(struct daemon *d, const struct cli_args *args, const struct config *c, struct err *e)
+{
+    struct engine_cfg ec = engine_config(args, c);
+
+    HF_TRY(engine_open(os_real(), &ec, &d->engine, e));
+    HF_TRY(first_key(d->engine, args, e));
+    struct gateway_cfg gc = {.listen = c->s3, .domain = c->domain, .region = c->region, .internal_ranges = c->internal_range,
+                             .n_internal_ranges = c->n_internal_ranges};
+    HF_TRY(gateway_open(d->engine, &gc, &d->gateway, e));
+    struct api_cfg ac = {.listen = c->api, .data_dir = c->data_dir, .engine = d->engine, .gateway = d->gateway};
+    return api_open(&ac, &d->api, e);
+}
+
+static void report(const struct engine *g)
+{
+    const struct journal_report *r = &g->report;
+
+    if (r->cut_batches || r->copied_batches || r->repaired_segments || r->stale_members)
+        log_warn("recovery", "%llu torn batches cut, %llu copied to a disk that lacked them, %llu segments repaired, %llu disks came back old",
+                 (unsigned long long)r->cut_batches, (unsigned long long)r->copied_batches,
+                 (unsigned long long)r->repaired_segments, (unsigned long long)r->stale_members);
+    for (unsigned i = 0; i < g->disks->n; i++)
+        if (g->disks->disk[i].state != DISK_OK)
+            log_warn("disks", "%s is %s", g->disks->disk[i].path, disk_state_name(g->disks->disk[i].state));
+}
+
+static void announce(const struct daemon *d, const struct cli_args *args)
+{
+    if (args->json)
+        printf("{\"ready\": true, \"s3\": \"%s\", \"api\": \"%s\"}\n", gateway_address(d->gateway), api_address(d->api));
+    else
+        printf("ready: S3 on http://%s, health and metrics on http://%s\n", gateway_address(d->gateway), api_address(d->api));
+    fflush(stdout);
+}
+
+static void stop(struct daemon *d)
+{
+    if (d->api)
+        api_set_ready(d->api, false);
+    if (d->gateway)
+        gateway_close(d->gateway, DRAIN_MS);
+    api_close(d->api);
+    engine_close(d->engine);
+}
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int cli_serve(const struct cli_args *args, const struct config *c)
+{
+    struct daemon d = {0};
+    struct err e = {""};
+    sigset_t set;
+    int lock = -1, got = 0;
+
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    block_signals(&set);
+    enum rc rc = cli_lock(c->data_dir, &lock, &e);
+    if (rc == RC_OK)
+        rc = start(&d, args, c, &e);
+    if (rc == RC_OK) {
+        report(d.engine);
+        api_set_ready(d.api, true);
+        announce(&d, args);
+        sigwait(&set, &got);
+        log_info("serve", "%s: draining", got == SIGTERM ? "SIGTERM" : "SIGINT");
+    } else {
+        fprintf(stderr, "holdfast: %s\n", e.text[0] ? e.text : rc_name(rc));
+    }
+    stop(&d);
+    return rc == RC_OK ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void rebuild_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    progress_show(ctx, done, total, "records");
+}
+
+int cli_rebuild(const struct cli_args *args, const struct config *c)
+{
+    struct engine_cfg ec = engine_config(args, c);
+    struct progress_line line = {.what = "rebuild"};
+    struct err e = {""};
+    uint64_t records = 0;
+    int lock = -1;
+
+    enum rc rc = cli_lock(c->data_dir, &lock, &e);
+    if (rc == RC_OK)
+        rc = engine_rebuild(os_real(), &ec, rebuild_progress, &line, &records, &e);
+    progress_end(&line);
+    if (rc != RC_OK) {
+        fprintf(stderr, "holdfast: %s\n", e.text[0] ? e.text : rc_name(rc));
+        return EXIT_FAILED;
+    }
+    if (args->json)
+        printf("{\"records\": %llu}\n", (unsigned long long)records);
+    else
+        printf("rebuilt from %llu records\n", (unsigned long long)records);
+    return EXIT_DONE;
+}
+
+int cli_config_check(const struct cli_args *args)
+{
+    const char *path = args->n_words > 2 ? args->word[2] : args->config;
+    struct arena a = ARENA(1u << 20);
+    struct config c;
+    struct err e = {""};
+
+    enum rc rc = config_load(path, &a, &c, &e);
+    if (rc == RC_OK)
+        rc = config_apply(&c, args, &e);
+    if (rc != RC_OK) {
+        fprintf(stderr, "holdfast: %s\n", e.text);
+    } else if (args->json) {
+        json_t *v = config_json(&c);
+        json_dumpf(v, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(v);
+    } else {
+        printf("%s: ok\n", path ? path : "built-in defaults");
+    }
+    arena_free(&a);
+    return rc == RC_OK ? EXIT_DONE : EXIT_FAILED;
+}

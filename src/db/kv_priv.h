@@ -1,0 +1,54 @@
+/* What the files of src/db's kv share. Nothing above includes this. */
+#ifndef HF_DB_KV_PRIV_H
+#define HF_DB_KV_PRIV_H
+
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+
+#include "db/kv.h"
+
+/* Behind every family (0..15): what the database knows of itself. */
+#define KV_FAMILY_SELF 0xfeu
+
+struct kv {
+    rocksdb_t *db;
+    rocksdb_env_t *env; /* in memory only */
+    rocksdb_options_t *options;
+    rocksdb_block_based_table_options_t *table;
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *write;
+    char *dir;
+    unsigned n_families;
+    atomic_bool damaged;        /* a checksum failed since the open: removed at close */
+    uint64_t deletes_unflushed; /* the writer's: see kv_txn_write */
+};
+
+/* A key as RocksDB has it: the family's byte, then the key. */
+struct kv_key {
+    size_t n;
+    char p[1 + KV_KEY_MAX];
+};
+/* RC_LIMIT when it is too long. */
+enum rc kv_key_make(struct kv_key *k, unsigned family, struct view key) HF_MUST_USE;
+
+/* Turns RocksDB's message into rc and sentence, and frees it. */
+enum rc kv_fail(struct kv *kv, char *message, struct err *e);
+
+/* Options for a configuration; false when out of memory. They are freed with the struct kv. */
+bool kv_options_make(struct kv *kv, const struct kv_cfg *cfg);
+
+const rocksdb_snapshot_t *kv_snap_at(const struct kv_snap *s); /* NULL for now */
+enum rc kv_flush_start(struct kv *kv) HF_MUST_USE; /* begins a flush, does not wait */
+
+/* ---- the overlay of a transaction ---- */
+struct kv_entry {
+    struct view key, value; /* key with its family byte */
+    uint64_t hash;
+    bool deleted;
+};
+/* An iterator that merges n sorted entries (owned by it from now on, also on failure) over the database. */
+enum rc kv_iter_over(struct kv *kv, struct kv_snap *s, unsigned family, struct view prefix, struct kv_entry *over,
+                     size_t n, struct kv_iter **ret) HF_MUST_USE;
+
+#endif

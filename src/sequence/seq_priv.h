@@ -1,0 +1,83 @@
+/* Holdfast: the inside of the sequencer, shared by its files. */
+#ifndef HF_SEQUENCE_SEQ_PRIV_H
+#define HF_SEQUENCE_SEQ_PRIV_H
+
+#include "sequence/sequence.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define GATHER_DEFAULT_NS 50000LL
+#define HOLD_DEFAULT_NS (24LL * 3600 * NS_PER_S)
+#define USAGE_EVERY_NS (60LL * NS_PER_S)
+#define TICK_NS ((int64_t)TICK_S * NS_PER_S)
+/* A wall clock that runs away from the monotonic one by more than this is not followed (fault 28). */
+#define CLOCK_JUMP_MAX_NS (600LL * NS_PER_S)
+#define PAYLOAD_MAX JOURNAL_PAYLOAD_MAX
+
+/* Work for the sequencer's thread between batches. */
+struct seq_command {
+    enum rc (*fn)(void *ctx, struct err *e);
+    void *ctx;
+    struct err *e;
+    enum rc rc;
+    bool finished;
+    struct seq_command *next;
+};
+
+struct seq {
+    struct os *os;
+    struct diskset *disks;
+    struct journal *journal;
+    struct store *store;
+    struct cat *cat;
+    struct meter *meter;
+    struct seq_cfg cfg;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards the queue, the commands and `closing` */
+    pthread_cond_t wake, command_done;
+    struct seq_req *head, *tail;
+    unsigned queued;
+    struct seq_command *commands;
+    bool closing, waiting;
+
+    /* The sequencer's thread alone. */
+    struct cat_txn *txn;
+    struct buf payload;
+    struct seq_req *staged_head, *staged_tail; /* decided in the open batch; answered when it is durable */
+    unsigned staged_records;
+    bool batch_open, batch_full; /* batch_full: the disks are full, only urgent records are taken */
+    unsigned last_batch;
+    int64_t next_tick_ns, usage_due_ns;
+    const char *broken; /* why nothing more can be committed; NULL while all is well */
+
+    /* Business time. */
+    pthread_mutex_t time_lock;
+    int64_t virtual_ns;
+    int64_t base_business_ns, base_mono_ns, last_given_ns;
+    bool jumped;
+
+    _Atomic unsigned failed_slots; /* bit per slot, to be expelled */
+    _Atomic uint64_t n_batches, n_records, n_failed, n_refused;
+};
+
+/* time.c */
+void seq_time_init(struct seq *s);
+int64_t seq_time_tick_after(int64_t ns);
+void seq_time_set_virtual(struct seq *s, int64_t ns);
+
+/* batch.c: one batch at a time in the sequencer's thread. */
+/* Decides, stages and applies one request to the overlay; commits the open batch first when it is full. Answers come with the commit. */
+void seq_batch_take(struct seq *s, struct seq_req *r);
+/* A record of the sequencer's own (tick, usage, stage). */
+enum rc seq_batch_record(struct seq *s, enum rec_type type, int64_t time_ns, struct view payload) HF_MUST_USE;
+/* Durable and applied, then answered; or all failed. */
+enum rc seq_batch_commit(struct seq *s) HF_MUST_USE;
+/* Ticks due up to `to_ns`, at most `max`; *ret_more says whether some are left. */
+enum rc seq_batch_ticks(struct seq *s, int64_t to_ns, unsigned max, bool *ret_more) HF_MUST_USE;
+/* The running minute's usage and the meter's stage changes, as records. */
+enum rc seq_batch_usage(struct seq *s) HF_MUST_USE;
+enum rc seq_batch_stages(struct seq *s) HF_MUST_USE;
+
+#endif

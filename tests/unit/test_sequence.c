@@ -1,0 +1,207 @@
+/* The sequencer under many threads, its clock, and what a batch that cannot be made durable answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine_script.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define THREADS 8
+#define ROUNDS 60
+
+struct world {
+    struct os_sim *sim;
+    struct engine *g;
+};
+
+static enum rc open_world(struct world *w, bool virtual_clock)
+{
+    static const char *const disks[] = {"/disk1", "/disk2"};
+    struct engine_cfg cfg = {
+        .disks = {.data_dir = "/data", .paths = disks, .n_paths = 2, .copies = 2, .virtual_clock = virtual_clock},
+        .seq = {.virtual_clock = virtual_clock},
+        .no_background = true,
+        .memory_databases = true,
+    };
+    struct err e = {""};
+
+    enum rc rc = engine_open(os_sim_os(w->sim), &cfg, &w->g, &e);
+    if (rc != RC_OK)
+        print_message("%s\n", e.text);
+    return rc;
+}
+
+static void make_world(struct world *w, bool virtual_clock)
+{
+    *w = (struct world){NULL, NULL};
+    assert_int_equal(os_sim_new(7, &w->sim), RC_OK);
+    assert_int_equal(open_world(w, virtual_clock), RC_OK);
+    struct cat_op op = {.kind = CAT_BUCKET_CREATE, .account = ACCOUNT_DEFAULT, .bucket = VIEW("bucket"), .requests = 1};
+    struct seq_req r = {.op = &op};
+    assert_int_equal(seq_call(w->g->seq, &r), RC_OK);
+}
+
+static void free_world(struct world *w)
+{
+    engine_close(w->g);
+    os_sim_free(w->sim);
+}
+
+static enum rc put(struct engine *g, const char *key, const char *body, const char *if_none_match, enum cat_why *ret_why)
+{
+    struct cat_op op = {.kind = CAT_PUT, .account = ACCOUNT_DEFAULT, .bucket = VIEW("bucket"), .key = view_cstr(key),
+                        .body = view_cstr(body), .size = strlen(body), .if_none_match = view_cstr(if_none_match), .requests = 1};
+    struct seq_req r = {.op = &op};
+
+    enum rc rc = seq_call(g->seq, &r);
+    *ret_why = r.cat.why;
+    return rc;
+}
+
+struct racer {
+    struct engine *g;
+    _Atomic unsigned *won;
+    unsigned round;
+};
+
+static void *race(void *ctx)
+{
+    struct racer *r = ctx;
+    char key[32];
+    enum cat_why why;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        snprintf(key, sizeof key, "key%u", i);
+        if (put(r->g, key, "x", "*", &why) == RC_OK)
+            atomic_fetch_add(&r->won[i], 1);
+        else if (why != CAT_PRECONDITION_FAILED)
+            HF_BUG("refused for another reason");
+    }
+    return NULL;
+}
+
+static void of_many_writers_with_if_none_match_exactly_one_wins(void **state)
+{
+    (void)state;
+    struct world w;
+    static _Atomic unsigned won[ROUNDS];
+    pthread_t t[THREADS];
+    struct racer r;
+
+    make_world(&w, false);
+    r = (struct racer){w.g, won, 0};
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(os_thread(&t[i], "racer", race, &r), RC_OK);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+    for (int i = 0; i < ROUNDS; i++)
+        assert_int_equal(atomic_load(&won[i]), 1);
+    assert_int_equal(cat_objects(w.g->cat), ROUNDS);
+    free_world(&w);
+}
+
+static void no_answer_is_given_that_is_not_durable(void **state)
+{
+    (void)state;
+    struct world w;
+    enum cat_why why;
+
+    make_world(&w, false);
+    assert_int_equal(put(w.g, "before", "x", "", &why), RC_OK);
+    os_sim_disk_set(w.sim, "/disk1", OS_SIM_DISK_DEAD);
+    os_sim_disk_set(w.sim, "/disk2", OS_SIM_DISK_DEAD);
+    assert_int_not_equal(put(w.g, "lost", "x", "", &why), RC_OK);
+    /* A refusal that was decided on the lost write must not leave as if it had happened. */
+    assert_int_equal(put(w.g, "lost", "x", "*", &why), RC_UNAVAILABLE);
+    engine_close(w.g);
+    os_sim_disk_set(w.sim, "/disk1", OS_SIM_DISK_OK);
+    os_sim_disk_set(w.sim, "/disk2", OS_SIM_DISK_OK);
+    os_sim_power_cut(w.sim, OS_SIM_LOSE_ALL);
+    assert_int_equal(open_world(&w, false), RC_OK);
+    assert_int_equal(put(w.g, "before", "x", "*", &why), RC_PRECONDITION);
+    assert_int_equal(put(w.g, "lost", "x", "*", &why), RC_OK);
+    free_world(&w);
+}
+
+static void versions_are_ordered_though_the_clock_stands_still(void **state)
+{
+    (void)state;
+    struct world w;
+    enum cat_why why;
+    struct arena a = ARENA(1u << 20);
+    struct cat_bucket b;
+    struct cat_version v;
+    int64_t last = 0;
+
+    make_world(&w, true);
+    assert_int_equal(cat_get_bucket(w.g->cat, VIEW("bucket"), &a, &b), RC_OK);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(put(w.g, "k", "x", "", &why), RC_OK);
+        assert_int_equal(cat_get_object(w.g->cat, b.id, VIEW("k"), (struct cat_want){.any_latest = true}, &a, &v), RC_OK);
+        assert_true(v.modified_ns > last);
+        last = v.modified_ns;
+    }
+    arena_free(&a);
+    free_world(&w);
+}
+
+static void an_advanced_clock_emits_every_tick_and_stands_where_it_was_told(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err e;
+    struct journal_reader *r = NULL;
+    struct journal_rec rec;
+    unsigned ticks = 0;
+
+    make_world(&w, true);
+    int64_t from = seq_now(w.g->seq);
+    assert_int_equal(seq_advance(w.g->seq, 25 * 3600 * NS_PER_S + 7 * NS_PER_S, NULL, NULL, &e), RC_OK);
+    assert_int_equal(seq_now(w.g->seq) - from, 25 * 3600 * NS_PER_S + 7 * NS_PER_S);
+    assert_int_equal(journal_reader_open(w.g->journal, 1, &r, &e), RC_OK);
+    while (journal_read(r, &rec, &e) == RC_OK)
+        ticks += rec.type == REC_TICK && rec.time_ns % (TICK_S * NS_PER_S) == 0;
+    journal_reader_close(r);
+    assert_in_range(ticks, 300, 301);
+    int64_t now = seq_now(w.g->seq);
+    engine_close(w.g);
+    assert_int_equal(open_world(&w, true), RC_OK);
+    assert_int_equal(seq_now(w.g->seq) / NS_PER_S, now / NS_PER_S);
+    assert_int_not_equal(seq_advance(w.g->seq, -1, NULL, NULL, &e), RC_OK);
+    free_world(&w);
+}
+
+static void a_real_clock_makes_up_the_ticks_it_missed_and_does_not_follow_a_jump(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err e;
+
+    make_world(&w, false);
+    engine_close(w.g);
+    os_sim_clock_add(w.sim, 3 * 3600 * NS_PER_S);
+    assert_int_equal(open_world(&w, false), RC_OK);
+    assert_int_equal(seq_settle(w.g->seq, &e), RC_OK);
+    uint64_t before = journal_durable(w.g->journal);
+    assert_true(before >= 36);
+    assert_int_not_equal(seq_advance(w.g->seq, NS_PER_S, NULL, NULL, &e), RC_OK);
+    free_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_many_writers_with_if_none_match_exactly_one_wins),
+        cmocka_unit_test(no_answer_is_given_that_is_not_durable),
+        cmocka_unit_test(versions_are_ordered_though_the_clock_stands_still),
+        cmocka_unit_test(an_advanced_clock_emits_every_tick_and_stands_where_it_was_told),
+        cmocka_unit_test(a_real_clock_makes_up_the_ticks_it_missed_and_does_not_follow_a_jump),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
