@@ -34,8 +34,8 @@ static bool number(const char *text, uint64_t *ret)
 /* ---- two disks ---- */
 struct writer {
     int fd;
-    uint64_t bytes;    /* write2: how many */
-    int64_t end_ns;    /* sync2: when to stop; the first writer decides */
+    uint64_t bytes; /* write2: how many */
+    int64_t end_ns; /* sync2: when to stop; the first writer decides */
     bool stop, failed;
     char *buffer;
     pthread_barrier_t *start, *done;
@@ -116,8 +116,8 @@ static int sync2(char **dir, uint64_t seconds)
     w[0].end_ns = load_now_ns() + (int64_t)seconds * 1000000000LL;
     ok = ok && sync2_loop(w, s);
     if (ok)
-        printf("{\"writes\": %" PRIu64 ", \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n", s->n,
-               (double)load_stats_percentile(s, 0.50) / 1e3, (double)load_stats_percentile(s, 0.99) / 1e3,
+        printf("{\"writes\": %" PRIu64 ", \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+               s->n, (double)load_stats_percentile(s, 0.50) / 1e3, (double)load_stats_percentile(s, 0.99) / 1e3,
                (double)load_stats_percentile(s, 0.999) / 1e3, (double)s->max_ns / 1e3);
     for (int i = 0; i < 2; i++)
         if (w[i].fd >= 0)
@@ -267,7 +267,8 @@ int main(int argc, char **argv)
     else if (argc > 2 && (strcmp(argv[1], "read") == 0 || strcmp(argv[1], "hash") == 0))
         code = read_all(argv + 2, argc - 2, argv[1][0] == 'h');
     if (code == 2)
-        fputs("bench_machine sync2 DIR1 DIR2 SECONDS | write2 DIR1 DIR2 BYTES | md5 THREADS SECONDS | read FILE... | hash "
+        fputs("bench_machine sync2 DIR1 DIR2 SECONDS | write2 DIR1 DIR2 BYTES | md5 THREADS SECONDS | read FILE... | "
+              "hash "
               "FILE...\n",
               stderr);
     else if (code == 1)

@@ -18,15 +18,15 @@ struct load_cfg {
     const char *bucket, *access_key, *secret_key;
     enum load_op op;
     unsigned connections;
-    uint64_t size;        /* bytes of a body: sent by PUT, expected of GET */
-    uint64_t first, keys; /* keys first .. first + keys - 1 */
-    uint64_t group;       /* keys that share a prefix: key i is "i/group" "/" "i%group", 7 digits each */
-    uint64_t requests;    /* at most; GET and LIST go round for as long as they may */
-    int64_t nanoseconds;  /* at most; 0 = until all requests are made */
-    int64_t warm_up_ns;   /* not counted */
-    bool unsigned_head;   /* no signature at all: for the yardstick */
+    uint64_t size;         /* bytes of a body: sent by PUT, expected of GET */
+    uint64_t first, keys;  /* keys first .. first + keys - 1 */
+    uint64_t group;        /* keys that share a prefix: key i is "i/group" "/" "i%group", 7 digits each */
+    uint64_t requests;     /* at most; GET and LIST go round for as long as they may */
+    int64_t nanoseconds;   /* at most; 0 = until all requests are made */
+    int64_t warm_up_ns;    /* not counted */
+    bool unsigned_head;    /* no signature at all: for the yardstick */
     bool unsigned_payload; /* x-amz-content-sha256: UNSIGNED-PAYLOAD instead of the body's digest */
-    bool delimiter;       /* LIST: common prefixes up to '/' */
+    bool delimiter;        /* LIST: common prefixes up to '/' */
 };
 
 /* ---- the plan ---- */

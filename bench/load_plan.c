@@ -81,8 +81,8 @@ static void target_of(const struct load_cfg *cfg, struct target *t)
     bool list = cfg->op == LOAD_LIST;
 
     snprintf(t->before, sizeof t->before, "/%s%s", cfg->bucket, list ? "" : "/");
-    snprintf(t->query_before, sizeof t->query_before, "%slist-type=2&max-keys=1000&start-after=",
-             cfg->delimiter ? "delimiter=%2F&" : "");
+    snprintf(t->query_before, sizeof t->query_before,
+             "%slist-type=2&max-keys=1000&start-after=", cfg->delimiter ? "delimiter=%2F&" : "");
 }
 
 static enum rc signer_init(struct signer *s, const struct load_plan *p, const char *amz_date, const char *payload)

@@ -334,7 +334,7 @@ enum rc cat_list_parts(struct cat *c, uint64_t upload, uint32_t after, unsigned 
     struct cat_key prefix, from;
     struct kv_iter *it;
     size_t n = 0;
-    bool truncated;
+    bool truncated = false;
     if (max > CAT_LIST_MAX)
         max = CAT_LIST_MAX;
     struct cat_part_info *list = arena_alloc(a, max * sizeof(*list));

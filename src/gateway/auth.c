@@ -112,7 +112,7 @@ static enum rc signature_check(const struct auth_request *q, const struct auth_c
     struct view canonical;
     HF_TRY(canonical_make(q, c, scratch, &canonical, ret_code, e));
     const struct sigv4_scope scope = {c->date, c->region, c->amz_date};
-    if (sigv4_key(view_cstr(r->caller.secret), &scope, r->signing_key) != RC_OK)
+    if (sigv4_key_cached(view_cstr(r->caller.secret), &scope, r->signing_key) != RC_OK)
         return mismatch(ret_code, e);
     uint8_t digest[32];
     digest_once(DIGEST_SHA256, canonical.p, canonical.n, digest);

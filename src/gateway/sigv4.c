@@ -21,7 +21,7 @@ static char lower(char c)
 bool sigv4_same_name(struct view a, struct view b)
 {
     if (a.n != b.n)
-        return false;
+        return false; /* most names differ here already */
     for (size_t i = 0; i < a.n; i++)
         if (lower(a.p[i]) != lower(b.p[i]))
             return false;

@@ -1,5 +1,5 @@
 /* Holdfast: the arithmetic of AWS Signature Version 4: canonical request, string to sign, signing key, signature. Knows
- * nothing of who may do what. Private to auth.c, auth_parse.c and chunked.c. */
+ * nothing of who may do what. Private to the auth files. */
 #ifndef HF_GATEWAY_SIGV4_H
 #define HF_GATEWAY_SIGV4_H
 
@@ -22,6 +22,9 @@ struct sigv4_scope {
 
 /* HMAC chain: secret, date, region, "s3", "aws4_request". RC_LIMIT: the secret is longer than SECRET_KEY_MAX. */
 enum rc sigv4_key(struct view secret, const struct sigv4_scope *s, uint8_t ret_key[32]) HF_MUST_USE;
+
+/* The same, remembered per thread (sigv4_cache.c). */
+enum rc sigv4_key_cached(struct view secret, const struct sigv4_scope *s, uint8_t ret_key[32]) HF_MUST_USE;
 
 /* The canonical request, in scratch. The path is decoded once and encoded again; dots and double slashes stay. The
  * query is sorted; X-Amz-Signature is left out of it. Each name of signed_headers must be there, else RC_NOT_FOUND with

@@ -8,7 +8,7 @@
  * connection ends. What libmicrohttpd itself refuses comes in its words.
  *
  * Life of a request: on_request (head complete, no byte of the body taken; it may reply at once, in which case no 100
- * Continue is sent) -> on_body (each piece, 16 to 64 KiB when the client is fast; *consumed says how much was taken;
+ * Continue is sent) -> on_body (each piece, 16 to 32 KiB when the client is fast; *consumed says how much was taken;
  * taking nothing must go with http_suspend; it may reply) -> on_end -> reply. A reply before the end of the body: what
  * is left is read and dropped when it is at most 1 MiB, and the connection goes on; when it is more, the answer is sent
  * at once, the connection ends, and up to 64 MiB are dropped so that the client gets to see it. on_close is called once
@@ -20,7 +20,7 @@
  * after it, on_resume replies or suspends again. A client that leaves is not noticed while its request is suspended. A
  * client that shuts its sending side before it was answered may get no answer.
  *
- * An idle connection costs about 3 KiB before its first request and 42 KiB after it. */
+ * An idle connection costs about 1 KiB before its first request and 42 KiB after it. */
 #ifndef HF_HTTP_HTTP_H
 #define HF_HTTP_HTTP_H
 
@@ -39,7 +39,7 @@ struct http_handler {
     void (*on_end)(void *ctx, struct http_req *r);
     void (*on_resume)(void *ctx, struct http_req *r);
     void (*on_close)(void *ctx, struct http_req *r, bool sent_whole, uint64_t body_bytes_sent);
-    /* Fills a body for an error found by this room, for example S3's XML. status 400, 408, 413, 431, 501, 503. */
+    /* Fills a body for an error found by this room, for example S3's XML. status 400, 431, 503. */
     void (*on_refused)(void *ctx, unsigned status, const char *what, struct buf *body, const char **content_type);
     void *ctx;
 };

@@ -16,6 +16,7 @@ enum {
     SEG_N_DISKS = 64,
     SEG_DISKS = 72,
     SEG_DISK_SIZE = 24,
+    SEG_LAST_TIME = 456,
     SEG_PEAKS = 512,
     SEG_SUM = 4080
 };
@@ -81,6 +82,7 @@ void seg_head_encode(uint8_t dst[SEG_HEADER_SIZE], const struct seg_head *h, con
     le64_put(dst + SEG_SIZE, h->size);
     le64_put(dst + SEG_PREV_FIRST, h->prev_first);
     le64_put(dst + SEG_PREV_END, h->prev_end);
+    le64_put(dst + SEG_LAST_TIME, (uint64_t)h->last_time);
     le32_put(dst + SEG_N_DISKS, h->table.n);
     for (unsigned i = 0; i < h->table.n; i++) {
         uint8_t *d = dst + SEG_DISKS + i * SEG_DISK_SIZE;
@@ -128,6 +130,7 @@ enum rc seg_head_decode(const uint8_t *src, const uint8_t store[16], uint64_t fi
     ret->size = le64_get(src + SEG_SIZE);
     ret->prev_first = le64_get(src + SEG_PREV_FIRST);
     ret->prev_end = le64_get(src + SEG_PREV_END);
+    ret->last_time = (int64_t)le64_get(src + SEG_LAST_TIME);
     ret->tree.n = first - 1;
     for (unsigned k = 0; k < TREE_PEAKS_MAX; k++)
         if ((ret->tree.n >> k) & 1)

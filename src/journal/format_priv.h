@@ -51,6 +51,7 @@ enum rc table_decode(struct view payload, struct disk_table *ret) HF_MUST_USE;
 struct seg_head {
     uint64_t first, size;
     uint64_t prev_first, prev_end; /* 0 for the first segment */
+    int64_t last_time;             /* of the record before the first */
     struct tree tree;              /* before the first record: tree.n == first - 1 */
     struct disk_table table;       /* table.epoch is the segment's epoch */
 };

@@ -130,8 +130,10 @@ static enum rc image_attachments(struct image *im, bool punched)
     enum rc rc;
 
     while ((rc = rec_next(image_records(im), im->head.records_size, &pos, &r, &header, &payload)) == RC_OK)
-        if (r.attach_size > 0)
+        if (r.attach_size > 0) {
+            im->n_attach++;
             image_attachment(im, &r, punched);
+        }
     return rc == RC_END ? RC_OK : rc;
 }
 
@@ -162,7 +164,7 @@ enum rc image_read(struct image *im, unsigned mask, uint64_t seg, uint64_t off, 
     im->seg = seg;
     im->off = off;
     im->mask = mask;
-    im->n_holes = im->n_damaged = 0;
+    im->n_holes = im->n_damaged = im->n_attach = 0;
     im->diverged = false;
     for (unsigned i = 0; i < JOURNAL_MEMBERS_MAX; i++)
         if (mask >> i & 1)

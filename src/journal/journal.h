@@ -75,8 +75,8 @@ struct journal_rec {
 
 struct journal;
 struct journal_cfg {
-    unsigned workers_per_member;                   /* 0 = 1 */
     uint64_t segment_min_bytes, segment_max_bytes; /* 0 = 4 MiB, 64 MiB */
+    bool single_thread; /* no threads of its own: everything in the caller's, so that a test repeats step by step */
 };
 struct journal_report { /* what recovery found and did */
     uint64_t last_seq;
@@ -110,10 +110,12 @@ int64_t journal_last_time(const struct journal *j);
 uint64_t journal_epoch(const struct journal *j);
 /* Root of the tree over all durable records (RFC 6962 MTH; of none: SHA-256 of nothing), and their number. */
 void journal_head(struct journal *j, uint64_t *ret_size, uint8_t root[HASH_SIZE]);
-/* Blocks until durable >= seq, or until the time-out (monotonic), or until closing. */
+/* Blocks until durable >= seq (RC_OK), or until the time-out (RC_END), or until closing (RC_CANCELLED). */
 enum rc journal_wait(struct journal *j, uint64_t seq, int64_t timeout_ns) HF_MUST_USE;
 /* No space for another segment: only urgent batches are taken. */
 bool journal_full(const struct journal *j);
+/* Why a disk was left out last, for the log; empty when none was since the open. */
+void journal_last_fault(struct journal *j, struct err *ret);
 
 struct journal_reader;
 /* From the record with sequence `from` (>= 1) on. */

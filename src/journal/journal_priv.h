@@ -147,7 +147,7 @@ struct image {
     unsigned n_holes;
     bool diverged;        /* two members hold different whole batches of one epoch here */
     uint64_t damaged_seq; /* of the first hole that is damage */
-    unsigned n_damaged;
+    unsigned n_damaged, n_attach;
 };
 struct image_expect {
     uint64_t first_seq;  /* 0 = any */
@@ -337,10 +337,17 @@ struct authority {
 enum rc authority_decide(struct journal *j, const struct scan *s, struct authority *ret, struct err *e) HF_MUST_USE;
 
 /* ---- recover.c, walk.c ---- */
-enum rc recover(struct journal *j, struct scan *s, struct authority *a, struct journal_report *r,
+enum rc recover(struct journal *j, const struct scan *s, struct authority *a, struct journal_report *r,
                 struct err *e) HF_MUST_USE;
+/* The seal that a segment must have, from the header of the one after it. */
+void seal_expected(const struct journal *j, uint64_t first, const struct seg_head *after, uint8_t dst[BATCH_ALIGN]);
+bool seal_holds(const struct journal *j, uint64_t first, const struct seg_head *after, const uint8_t *src);
+
+/* ---- join.c ---- */
+/* Removes what the member has and we do not, and finds out which of our sealed segments it has. */
+enum rc join_sweep(struct journal *j, struct member *m, struct err *e) HF_MUST_USE;
 /* Takes the last segment from its header to the end of its history on the trusted members, which are equal after. */
-enum rc walk_tail(struct journal *j, struct authority *a, uint64_t first, unsigned others, struct journal_report *r,
+enum rc walk_tail(struct journal *j, unsigned trusted, unsigned others, uint64_t first, struct journal_report *r,
                   struct err *e) HF_MUST_USE;
 /* Makes the bytes of [off, off + n) on the members of the mask equal to `bytes`. Failures are member_fault. */
 void repair_bytes(struct journal *j, unsigned mask, uint64_t first, uint64_t off, const uint8_t *bytes, size_t n);

@@ -116,7 +116,7 @@ static void roll_prepare(struct journal *j, struct roll *r, struct seg_head *h)
         h->prev_first = j->cur.first;
         h->prev_end = j->cur.first == 0 ? 0 : j->cur.off + (j->cur.sealed ? 0 : BATCH_ALIGN);
     }
-    h->tree.n = 0;
+    h->last_time = j->last_time;
     tree_copy(&h->tree, &j->tree);
     table_of_set(j->set, &h->table);
     h->table.epoch = j->epoch;

@@ -12,7 +12,7 @@
 struct walk {
     struct journal *j;
     struct image im;
-    struct authority *a;
+    unsigned trusted;
     struct journal_report *report;
     struct seg_head head;
     unsigned others; /* present members that are not trusted: their batches only fill what the tree proves */
@@ -55,7 +55,7 @@ void repair_bytes(struct journal *j, unsigned mask, uint64_t first, uint64_t off
 /* Members that failed during the walk are no longer asked. */
 static unsigned trusted_now(const struct walk *w)
 {
-    unsigned mask = w->a->trusted;
+    unsigned mask = w->trusted;
 
     for (unsigned i = 0; i < w->j->n_members; i++)
         if (w->j->member[i].failed)
@@ -106,20 +106,21 @@ static enum rc accept(struct walk *w, struct err *e)
     return RC_OK;
 }
 
-/* Is there anything after this place that shows it is not the end? *ret_next is where history goes on, at least. */
-static enum rc proven_later(struct walk *w, uint64_t from, uint64_t after, uint64_t *ret_next, struct err *e)
+/* Is there anything that shows that history does not end before `seq`: the witness's mark, or a batch at or after
+ * `from` that begins after it? *ret_next is where history goes on, at least. */
+static enum rc proven_later(struct walk *w, uint64_t from, uint64_t seq, uint64_t *ret_next, struct err *e)
 {
     struct journal *j = w->j;
     struct batch_head h;
     struct image im;
     enum rc rc;
 
-    if (j->set->acked > after && !j->set->confirm_epoch) {
+    if (j->set->acked >= seq && !j->set->confirm_epoch) {
         *ret_next = j->set->acked + 1;
         return RC_OK;
     }
     HF_TRY(image_init(&im, j, e));
-    rc = image_find(&im, trusted_now(w), w->head.first, from, w->head.size, after, &h, e);
+    rc = image_find(&im, trusted_now(w), w->head.first, from, w->head.size, seq, &h, e);
     image_free(&im);
     if (rc == RC_OK)
         *ret_next = h.first_seq;
@@ -151,7 +152,7 @@ static enum rc fill_or_end(struct walk *w, struct err *e)
         return rc;
     return err_set(e, RC_CORRUPT,
                    "sequences %" PRIu64 " to %" PRIu64 " are damaged or missing on every disk (segment %016" PRIx64
-                   ", offset %" PRIu64 "): attach a disk that holds them, or confirm that they are lost",
+                   ", offset %" PRIu64 "): attach a disk that holds them",
                    w->next, later - 1, w->head.first, w->off);
 }
 
@@ -257,7 +258,7 @@ static enum rc walk_all(struct walk *w, struct err *e)
     return RC_OK;
 }
 
-enum rc walk_tail(struct journal *j, struct authority *a, uint64_t first, unsigned others, struct journal_report *r,
+enum rc walk_tail(struct journal *j, unsigned trusted, unsigned others, uint64_t first, struct journal_report *r,
                   struct err *e)
 {
     struct walk *w = calloc(1, sizeof(*w));
@@ -267,7 +268,7 @@ enum rc walk_tail(struct journal *j, struct authority *a, uint64_t first, unsign
     if (!w)
         return err_set(e, RC_NOMEM, "no memory for recovery");
     w->j = j;
-    w->a = a;
+    w->trusted = trusted;
     w->report = r;
     w->others = others;
     for (unsigned i = 0; i < j->n_members && rc != RC_OK; i++)
@@ -281,6 +282,7 @@ enum rc walk_tail(struct journal *j, struct authority *a, uint64_t first, unsign
         w->off = SEG_HEADER_SIZE;
         w->next = first;
         w->epoch = w->head.table.epoch;
+        w->last_time = w->head.last_time;
         rc = walk_all(w, e);
     }
     image_free(&w->im);

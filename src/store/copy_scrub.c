@@ -149,7 +149,7 @@ static bool give_up_copy(struct checking *h)
     v->have &= ~SLOT_BIT(h->slot);
     bool quiet = v->puts == 0 && (h->k->list_is_fresh || v->quiet_ns == 0 || h->k->began_ns - v->quiet_ns >= QUIET_NS);
     pthread_mutex_unlock(&s->lock);
-    file_forget(s, v, h->slot);
+    volume_file_forget(s, v, h->slot);
     return quiet;
 }
 
@@ -176,7 +176,7 @@ enum rc copy_scrub(struct scrub_work *k, struct volume *v, unsigned slot, const 
 {
     struct checking h = {.k = k, .s = k->s, .v = v, .slot = slot, .c = c};
     char path[OS_PATH_MAX];
-    file_forget(h.s, v, slot); /* what is looked at is what has the name now */
+    volume_file_forget(h.s, v, slot); /* what is looked at is what has the name now */
     volume_path(h.s, slot, v->id, "", path);
     enum rc rc = os_open(h.s->os, path, OS_READ, &h.f, e);
     if (rc == RC_NOT_FOUND)

@@ -126,7 +126,7 @@ void file_put(struct store *s, struct vol_file *h)
         file_close(s, h);
 }
 
-void file_forget(struct store *s, struct volume *v, unsigned slot)
+void volume_file_forget(struct store *s, struct volume *v, unsigned slot)
 {
     pthread_mutex_lock(&s->lock);
     struct vol_file *idle = v->file[slot] ? file_evict_locked(s, v->file[slot]) : NULL;

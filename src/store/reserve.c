@@ -145,7 +145,8 @@ static enum rc allocate(struct store *s, struct volume *v, uint64_t end, uint32_
     pthread_mutex_lock(&w->reserve_lock);
     if (end > w->reserved) {
         uint32_t full = 0;
-        rc = allocate_copies(s, v, end, RESERVE_AHEAD, &full, e);
+        uint64_t left = s->cfg.volume_size_target > end ? s->cfg.volume_size_target - end : 0;
+        rc = allocate_copies(s, v, end, left < RESERVE_AHEAD ? left : RESERVE_AHEAD, &full, e);
         if (rc == RC_FULL) /* not so much ahead, then */
             rc = allocate_copies(s, v, end, 0, ret_full, e);
     }

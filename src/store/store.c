@@ -255,7 +255,7 @@ enum rc store_open(struct os *os, struct diskset *disks, struct journal *j, cons
     pthread_cond_init(&s->quiet, NULL);
     enum rc rc = join_all(s, e);
     if (rc == RC_OK && s->n_slots > 1) {
-        rc = os_pool_new(STORE_WORKERS, "store", &s->pool);
+        rc = os_pool_new(s->cfg.workers ? s->cfg.workers : STORE_WORKERS, "store", &s->pool);
         if (rc != RC_OK)
             rc = err_set(e, rc, "cannot start the store's threads");
     }
@@ -281,7 +281,7 @@ void store_close(struct store *s)
         volume_forget_locked(s, v);
         pthread_mutex_unlock(&s->lock);
         for (unsigned i = 0; i < DISKS_MAX; i++)
-            file_forget(s, v, i);
+            volume_file_forget(s, v, i);
         volume_unref(s, v);
         pthread_mutex_lock(&s->lock);
     }

@@ -41,6 +41,7 @@ struct store_cfg {
     store_disk_failed_fn *disk_failed;
     void *ctx;
     uint64_t volume_size_target; /* 0 = VOLUME_SIZE_TARGET */
+    unsigned workers;            /* threads that write and sync the other copies of puts; 0 = 8 */
 };
 enum rc store_open(struct os *os, struct diskset *disks, struct journal *j, const struct store_cfg *cfg,
                    struct store **ret, struct err *e) HF_MUST_USE;

@@ -21,7 +21,7 @@
 #define VOLUME_HEADER_SIZE 4096u
 #define EXTENT_ALIGN 4096u /* no sector of an acknowledged extent is written again by a later one */
 #define RUN_BLOCKS 8u      /* blocks moved by one call: 1 MiB stays in a core's cache between hash and copy */
-#define STORE_WORKERS 8u   /* threads that write and sync the other copies of puts */
+#define STORE_WORKERS 8u   /* when none are said */
 #define FILES_CACHED_MAX 1024u
 #define READ_ERRORS_MAX 8u /* read errors in a row that quarantine a disk */
 
@@ -151,7 +151,7 @@ void file_put(struct store *s, struct vol_file *h);
 struct vol_file *file_evict_locked(struct store *s, struct vol_file *h);
 void file_close(struct store *s, struct vol_file *h);
 /* Forgets the handle of a copy that is gone. */
-void file_forget(struct store *s, struct volume *v, unsigned slot);
+void volume_file_forget(struct store *s, struct volume *v, unsigned slot);
 
 /* ---- fan.c ---- */
 typedef void fan_fn(void *ctx, unsigned slot);

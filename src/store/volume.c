@@ -410,7 +410,7 @@ static enum rc remove_copies(struct store *s, struct volume *v, struct err *e)
             continue; /* a copy that comes back with its disk is found dead again */
         enum rc rc = remove_copy(s, v, i, result == RC_OK ? e : NULL);
         if (rc == RC_OK)
-            file_forget(s, v, i);
+            volume_file_forget(s, v, i);
         else if (result == RC_OK)
             result = rc;
     }
@@ -434,7 +434,7 @@ enum rc store_drop(struct store *s, uint64_t volume, struct err *e)
             volume_forget_locked(s, v);
         pthread_mutex_unlock(&s->lock);
         for (unsigned i = 0; i < s->n_slots; i++)
-            file_forget(s, v, i); /* one that a reader opened meanwhile */
+            volume_file_forget(s, v, i); /* one that a reader opened meanwhile */
         if (mine)
             volume_unref(s, v); /* the table's */
     }

@@ -18,7 +18,7 @@ void rig_init(struct rig *g, unsigned n_disks, unsigned copies)
     assert_int_equal(os_sim_new(7, &g->sim), RC_OK);
     assert_int_equal(os_fault_new(os_sim_os(g->sim), &g->fault), RC_OK);
     g->os = os_fault_os(g->fault);
-    g->cfg = (struct store_cfg){.disk_failed = on_failed, .ctx = g};
+    g->cfg = (struct store_cfg){.disk_failed = on_failed, .ctx = g, .workers = 1};
 }
 
 enum rc rig_open(struct rig *g)
@@ -56,20 +56,27 @@ void rig_reopen(struct rig *g)
     assert_int_equal(rig_open(g), RC_OK);
 }
 
+static uint64_t pattern_word(uint64_t seed, uint64_t index)
+{
+    uint64_t word = (index + 1) * 0x9e3779b97f4a7c15ull ^ seed * 0xbf58476d1ce4e5b9ull;
+    return word ^ word >> 29;
+}
+
 void fill_pattern(uint8_t *p, size_t n, uint64_t seed, uint64_t from)
 {
     for (size_t i = 0; i < n;) {
-        uint64_t at = from + i, word = (at / 8 + 1) * 0x9e3779b97f4a7c15ull ^ seed * 0xbf58476d1ce4e5b9ull;
-        word ^= word >> 29;
-        for (unsigned k = at % 8; k < 8 && i < n; k++, i++)
-            p[i] = (uint8_t)(word >> (8 * k));
+        uint64_t at = from + i, word = pattern_word(seed, at / 8);
+        size_t skip = at % 8, step = 8 - skip < n - i ? 8 - skip : n - i;
+        memcpy(p + i, (uint8_t *)&word + skip, step);
+        i += step;
     }
 }
 
 static enum rc write_body(struct store_put *p, uint64_t size, uint64_t seed, struct err *e)
 {
     static const size_t pieces[] = {BLOCK_DATA_MAX, 3 * BLOCK_DATA_MAX, 20 * BLOCK_DATA_MAX};
-    uint8_t *data = malloc(20 * BLOCK_DATA_MAX);
+    size_t most = 20 * BLOCK_DATA_MAX < size ? 20 * BLOCK_DATA_MAX : (size_t)size;
+    uint8_t *data = malloc(most + 1);
     assert_non_null(data);
     enum rc rc = RC_OK;
     unsigned i = 0;

@@ -1,0 +1,345 @@
+/* Holdfast: recovery. From what stands on the disks: the chain of segments, its last one walked to the end, the trusted
+ * members equal. Sealed segments are checked by header and seal only; their bytes are the readers' and the scrub's to
+ * verify, so a start costs the same however long the journal is. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "journal/journal_priv.h"
+
+struct recovery {
+    struct journal *j;
+    const struct scan *s;
+    struct authority *a;
+    struct journal_report *report;
+    size_t *chain; /* positions in s->v, the newest first */
+    size_t n;
+    unsigned incomplete; /* trusted members that lack a sealed segment */
+};
+
+void seal_expected(const struct journal *j, uint64_t first, const struct seg_head *after, uint8_t dst[BATCH_ALIGN])
+{
+    struct batch_head h = {.flags = BATCH_SEAL,
+                           .epoch = after->table.epoch,
+                           .segment = first,
+                           .offset = after->prev_end - BATCH_ALIGN,
+                           .first_seq = after->first,
+                           .total = BATCH_ALIGN};
+
+    memset(dst, 0, BATCH_ALIGN);
+    tree_root(&after->tree, h.head);
+    batch_head_encode(dst, &h, dst + BATCH_HEADER_SIZE, j->set->store_uuid);
+}
+
+bool seal_holds(const struct journal *j, uint64_t first, const struct seg_head *after, const uint8_t *src)
+{
+    uint8_t root[HASH_SIZE];
+    struct batch_head h;
+
+    if (batch_head_decode(src, first, after->prev_end - BATCH_ALIGN, after->prev_end, &h) != RC_OK ||
+        batch_verify(src, &h, src + BATCH_HEADER_SIZE, j->set->store_uuid) != RC_OK)
+        return false;
+    for (size_t i = BATCH_HEADER_SIZE; i < BATCH_ALIGN; i++)
+        if (src[i] != 0)
+            return false;
+    tree_root(&after->tree, root);
+    return h.flags == BATCH_SEAL && h.first_seq == after->first && memcmp(h.head, root, HASH_SIZE) == 0;
+}
+
+/* Of those in mask whose header verifies: the newest epoch's. -1 when none is. */
+static int best_head(const struct found *f, unsigned mask)
+{
+    int best = -1;
+
+    for (int i = 0; i < JOURNAL_MEMBERS_MAX; i++)
+        if ((mask >> i & 1) && f->on[i].holds && (best < 0 || f->on[i].epoch > f->on[best].epoch))
+            best = i;
+    return best;
+}
+
+static unsigned holders(const struct found *f, unsigned mask)
+{
+    unsigned have = 0;
+
+    for (unsigned i = 0; i < JOURNAL_MEMBERS_MAX; i++)
+        if ((mask >> i & 1) && f->on[i].exists)
+            have |= 1u << i;
+    return have;
+}
+
+/* A segment behind the last good one whose header nobody has: if no batch was ever written to it, it may go. */
+static enum rc refuse_or_forget(struct recovery *r, const struct found *f, struct err *e)
+{
+    struct journal *j = r->j;
+    struct batch_head h;
+    struct image im;
+    enum rc rc;
+
+    HF_TRY(image_init(&im, j, e));
+    rc = image_find(&im, holders(f, r->a->trusted), f->first, SEG_HEADER_SIZE, j->seg_max, f->first - 1, &h, e);
+    image_free(&im);
+    if (rc == RC_OK)
+        return err_set(e, RC_CORRUPT,
+                       "the header of segment %016" PRIx64 " is damaged on every disk: sequences from %" PRIu64
+                       " on cannot be read. Attach a disk that holds it",
+                       f->first, f->first);
+    if (rc != RC_END)
+        return rc;
+    for (unsigned i = 0; i < j->n_members; i++) {
+        char path[OS_PATH_MAX];
+
+        files_drop(j, i, f->first);
+        if ((holders(f, r->a->trusted) >> i & 1) && seg_path(&j->member[i], f->first, "", path))
+            file_forget(j->os, path);
+    }
+    return RC_OK;
+}
+
+static int cmp_first(const void *key, const void *row)
+{
+    uint64_t first = *(const uint64_t *)key, other = ((const struct found *)row)->first;
+
+    return first < other ? -1 : first > other;
+}
+
+/* From the last segment back to the first, by what each header says of the one before it. */
+static enum rc chain_build(struct recovery *r, struct err *e)
+{
+    const struct scan *s = r->s;
+    size_t at = s->n;
+
+    while (at > 0 && best_head(&s->v[at - 1], r->a->trusted) < 0) {
+        if (holders(&s->v[at - 1], r->a->trusted))
+            HF_TRY(refuse_or_forget(r, &s->v[at - 1], e));
+        at--;
+    }
+    HF_ASSERT(at > 0); /* a trusted member has a claim, which began with a good header */
+    at--;
+    for (;;) {
+        const struct found *f = &s->v[at], *prev;
+        unsigned mask = r->n == 0 ? r->a->trusted : s->present;
+        int best = best_head(f, r->a->trusted) >= 0 ? best_head(f, r->a->trusted) : best_head(f, mask);
+
+        if (best < 0)
+            return err_set(e, RC_CORRUPT, "the header of segment %016" PRIx64 " is damaged on every disk", f->first);
+        r->chain[r->n++] = at;
+        if (f->on[best].prev_first == 0)
+            return f->first == 1 ? RC_OK
+                                 : err_set(e, RC_CORRUPT, "segment %016" PRIx64 " names none before it", f->first);
+        prev = f->on[best].prev_first < f->first
+                   ? bsearch(&f->on[best].prev_first, s->v, s->n, sizeof(s->v[0]), cmp_first)
+                   : NULL;
+        if (!prev || !holders(prev, s->present))
+            return err_set(e, RC_CORRUPT,
+                           "sequences %" PRIu64 " to %" PRIu64 " are missing on every disk: attach one that holds them",
+                           f->on[best].prev_first, f->first - 1);
+        at = (size_t)(prev - s->v);
+    }
+}
+
+static bool same_sum(const struct found *f, unsigned a, unsigned b)
+{
+    return f->on[a].holds && f->on[b].holds && memcmp(f->on[a].sum, f->on[b].sum, XXH_SIZE) == 0;
+}
+
+static bool seal_on(struct journal *j, unsigned slot, const struct found *f, const struct seg_head *after)
+{
+    uint8_t block[BATCH_ALIGN];
+    struct file_ref ref;
+    enum rc rc;
+
+    if (files_get(j, slot, f->first, &ref, NULL) != RC_OK)
+        return false;
+    rc = read_padded(j->os, ref.f, block, sizeof(block), after->prev_end - BATCH_ALIGN, NULL);
+    files_put(j, &ref);
+    return rc == RC_OK && seal_holds(j, f->first, after, block);
+}
+
+/* Header and seal of one sealed segment on every present member; `head` is the header it must have. */
+static void sealed_check(struct recovery *r, const struct found *f, unsigned like, const uint8_t *head,
+                         const struct seg_head *after, struct seg *ret)
+{
+    struct journal *j = r->j;
+
+    for (unsigned i = 0; i < j->n_members; i++) {
+        const struct found_file *on = &f->on[i];
+        bool trusted = r->a->trusted >> i & 1, head_ok = same_sum(f, i, like), seal_ok;
+
+        if (!(r->s->present >> i & 1) || !on->exists || on->file_size < after->prev_end)
+            continue;
+        seal_ok = seal_on(j, i, f, after);
+        if (trusted && !head_ok) {
+            repair_bytes(j, 1u << i, f->first, 0, head, SEG_HEADER_SIZE);
+            head_ok = true;
+        }
+        if (trusted && !seal_ok) {
+            uint8_t seal[BATCH_ALIGN];
+
+            seal_expected(j, f->first, after, seal);
+            repair_bytes(j, 1u << i, f->first, after->prev_end - BATCH_ALIGN, seal, sizeof(seal));
+            seal_ok = true;
+        }
+        r->report->repaired_segments += trusted && (!same_sum(f, i, like) || !seal_ok);
+        if (head_ok && seal_ok)
+            ret->have |= (uint8_t)(1u << i);
+    }
+}
+
+static bool any_punched(const struct found *f)
+{
+    for (unsigned i = 0; i < JOURNAL_MEMBERS_MAX; i++)
+        if (f->on[i].punched)
+            return true;
+    return false;
+}
+
+/* One sealed segment into the index. */
+static enum rc sealed_add(struct recovery *r, const struct found *f, const struct seg_head *after, struct err *e)
+{
+    struct journal *j = r->j;
+    int like = best_head(f, r->a->trusted);
+    uint8_t head[SEG_HEADER_SIZE];
+    struct seg_head h;
+    struct seg s = {.first = f->first, .end = after->prev_end, .punched = any_punched(f)};
+
+    if (like < 0)
+        like = best_head(f, r->s->present);
+    HF_ASSERT(like >= 0);
+    HF_TRY(scan_head(j, (unsigned)like, f->first, head, &h, e));
+    s.size = h.size;
+    if (s.end < SEG_HEADER_SIZE + BATCH_ALIGN || s.end % BATCH_ALIGN != 0)
+        return err_set(e, RC_CORRUPT, "segment %016" PRIx64 " gives an impossible end of the one before it", after->first);
+    sealed_check(r, f, (unsigned)like, head, after, &s);
+    if (!s.have)
+        return err_set(e, RC_CORRUPT,
+                       "sequences %" PRIu64 " to %" PRIu64 " are missing on every disk: attach one that holds them",
+                       f->first, after->first - 1);
+    r->incomplete |= r->a->trusted & ~(unsigned)s.have;
+    j->bytes_sealed += s.end;
+    for (unsigned i = 0; i < j->n_members; i++)
+        if (f->on[i].file_size > s.end && (r->a->trusted >> i & 1)) {
+            keeper_trim(j, s.first, s.end);
+            break;
+        }
+    return index_add(j, &s, e);
+}
+
+static enum rc sealed_all(struct recovery *r, struct err *e)
+{
+    for (size_t i = r->n - 1; i > 0; i--) {
+        const struct found *f = &r->s->v[r->chain[i]], *next = &r->s->v[r->chain[i - 1]];
+        int best = best_head(next, r->a->trusted);
+        uint8_t bytes[SEG_HEADER_SIZE];
+        struct seg_head after;
+
+        if (best < 0)
+            best = best_head(next, r->s->present);
+        HF_ASSERT(best >= 0);
+        HF_TRY(scan_head(r->j, (unsigned)best, next->first, bytes, &after, e));
+        HF_TRY(sealed_add(r, f, &after, e));
+    }
+    return RC_OK;
+}
+
+/* The active segment: its header right on all who have it, its history walked, and copied to those who lack it. */
+static enum rc active_recover(struct recovery *r, struct err *e)
+{
+    struct journal *j = r->j;
+    const struct found *f = &r->s->v[r->chain[0]];
+    int best = best_head(f, r->a->trusted);
+    unsigned have = holders(f, r->a->trusted), others = holders(f, r->s->present & ~r->a->trusted);
+    uint8_t bytes[SEG_HEADER_SIZE];
+    struct seg_head h;
+    struct seg s;
+
+    HF_TRY(scan_head(j, (unsigned)best, f->first, bytes, &h, e));
+    for (unsigned i = 0; i < j->n_members; i++)
+        if ((have >> i & 1) && !same_sum(f, i, (unsigned)best)) {
+            repair_bytes(j, 1u << i, f->first, 0, bytes, SEG_HEADER_SIZE);
+            r->report->repaired_segments++;
+        }
+    HF_TRY(walk_tail(j, have, others, f->first, r->report, e));
+    s = (struct seg){.first = f->first, .size = h.size, .have = (uint8_t)have};
+    if (j->cur.sealed)
+        s.end = j->cur.off;
+    for (unsigned i = 0; i < j->n_members; i++) {
+        struct member *m = &j->member[i];
+        struct err why = {{0}};
+
+        if (m->failed || !(r->a->trusted & ~have & (1u << i)))
+            continue;
+        if (heal_copy(j, &j->image, &s, j->cur.off, have, m, &why) == RC_OK)
+            s.have |= (uint8_t)(1u << i);
+        else
+            member_fault(m, &why);
+    }
+    s.end = 0; /* segment_roll closes it */
+    return index_add(j, &s, e);
+}
+
+/* A trusted member that lacks old segments is filled in the background, unless none would be left that has all. */
+static enum rc complete_members(struct recovery *r, struct err *e)
+{
+    struct journal *j = r->j;
+    bool at_once = !(r->a->trusted & ~r->incomplete);
+    struct seg s;
+
+    for (size_t i = 0; at_once && index_at(j, i, &s); i++)
+        for (unsigned k = 0; k < j->n_members; k++) {
+            if (s.end == 0 || !(r->a->trusted & ~(unsigned)s.have & (1u << k)))
+                continue;
+            HF_TRY(heal_copy(j, &j->image, &s, 0, s.have, &j->member[k], e));
+            index_have(j, s.first, k, true);
+            r->report->repaired_segments++;
+        }
+    for (unsigned k = 0; k < j->n_members && !at_once; k++)
+        if (r->incomplete >> k & 1) {
+            j->member[k].disk->journal_whole = false;
+            j->member[k].disk->state = DISK_REBUILDING;
+            r->a->changed = true;
+        }
+    return RC_OK;
+}
+
+static enum rc members_open(struct recovery *r, struct err *e)
+{
+    struct journal *j = r->j;
+
+    for (unsigned i = 0; i < j->n_members; i++) {
+        struct member *m = &j->member[i];
+        struct err why = {{0}};
+        char path[OS_PATH_MAX];
+
+        if (!(r->a->trusted >> i & 1))
+            continue;
+        m->in_epoch = true;
+        if (!m->failed && (!seg_path(m, j->cur.first, "", path) ||
+                           os_open(j->os, path, OS_READ | OS_WRITE, &m->active, &why) != RC_OK))
+            member_fault(m, &why);
+        if (!m->failed)
+            keeper_adopt(j, m);
+    }
+    return members_whole(j) ? RC_OK : journal_die(j, e);
+}
+
+enum rc recover(struct journal *j, const struct scan *s, struct authority *a, struct journal_report *report,
+                struct err *e)
+{
+    struct recovery r = {.j = j, .s = s, .a = a, .report = report};
+    enum rc rc;
+
+    r.chain = calloc(s->n, sizeof(*r.chain));
+    if (!r.chain)
+        return err_set(e, RC_NOMEM, "no memory for recovery");
+    rc = chain_build(&r, e);
+    if (rc == RC_OK)
+        rc = sealed_all(&r, e);
+    if (rc == RC_OK)
+        rc = active_recover(&r, e);
+    if (rc == RC_OK)
+        rc = complete_members(&r, e);
+    if (rc == RC_OK)
+        rc = members_open(&r, e);
+    free(r.chain);
+    a->changed = a->changed || j->epoch != a->epoch;
+    return rc;
+}
