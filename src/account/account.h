@@ -60,15 +60,15 @@ struct account_rec {
     struct view ref;                         /* REC_TOPUP: idempotency key; may be empty */
     struct view access_key;                  /* REC_KEY, REC_KEY_REVOKE */
     enum stage stage;                        /* REC_STAGE: the new one */
-    uint64_t cause;                          /* REC_STAGE: sequence of the tick or top-up; one change each per account */
-    bool is_timetable;                       /* REC_PRICES: else a price book */
-    struct view text;                        /* REC_PRICES: the YAML */
-    const struct usage_line *usage;          /* REC_USAGE */
+    uint64_t cause;                 /* REC_STAGE: sequence of the tick or top-up; one change each per account */
+    bool is_timetable;              /* REC_PRICES: else a price book */
+    struct view text;               /* REC_PRICES: the YAML */
+    const struct usage_line *usage; /* REC_USAGE */
     size_t n_usage;
 };
 #define TOPUP_REF_MAX 128
 #define USAGE_LINES_MAX 4096 /* of one REC_USAGE */
-struct usage_line { /* one (bucket, class, key, item, result) of a minute */
+struct usage_line {          /* one (bucket, class, key, item, result) of a minute */
     uint64_t account, bucket;
     struct view bucket_name, access_key;
     enum storage_class class;
@@ -77,8 +77,8 @@ struct usage_line { /* one (bucket, class, key, item, result) of a minute */
     uint64_t egress_bytes;
     enum price_item egress; /* direction of egress_bytes */
 };
-/* The arena keeps usage; the rest borrows from payload. RC_CORRUPT when it does not parse, lacks a field of its type, or
- * holds what may not be (an amount not above zero, a name too long, an unknown stage, class or direction). */
+/* The arena keeps usage; the rest borrows from payload. RC_CORRUPT when it does not parse, lacks a field of its type,
+ * or holds what may not be (an amount not above zero, a name too long, an unknown stage, class or direction). */
 enum rc account_rec_decode(enum rec_type type, struct view payload, struct arena *a,
                            struct account_rec *ret) HF_MUST_USE;
 /* RC_INVALID for what decode would refuse. */

@@ -27,7 +27,8 @@ enum rc book_open(struct book_reader *r, const char *file, struct view yaml, str
 void book_close(struct book_reader *r);
 void book_id_free(struct book_id *id);
 /* The map under key, or why there is none. */
-enum rc book_map(const struct book_reader *r, struct yaml_node *in, const char *key, struct yaml_node **ret) HF_MUST_USE;
+enum rc book_map(const struct book_reader *r, struct yaml_node *in, const char *key,
+                 struct yaml_node **ret) HF_MUST_USE;
 /* The plain text under key, not empty, at most max bytes. */
 enum rc book_text(const struct book_reader *r, struct yaml_node *in, const char *key, size_t max,
                   struct yaml_node **ret) HF_MUST_USE;

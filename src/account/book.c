@@ -91,7 +91,8 @@ enum rc book_map(const struct book_reader *r, struct yaml_node *in, const char *
     return RC_OK;
 }
 
-enum rc book_text(const struct book_reader *r, struct yaml_node *in, const char *key, size_t max, struct yaml_node **ret)
+enum rc book_text(const struct book_reader *r, struct yaml_node *in, const char *key, size_t max,
+                  struct yaml_node **ret)
 {
     struct yaml_node *n = yaml_get(in, key);
 

@@ -61,9 +61,9 @@ static enum rc disk_write(const struct keystore *k, const struct disk *d, struct
 
 struct found {
     struct key_image newest;
-    bool any;          /* newest holds something */
-    bool file_seen;    /* some disk has a file, readable or not */
-    enum rc rc;        /* why the last one that could not be read could not */
+    bool any;       /* newest holds something */
+    bool file_seen; /* some disk has a file, readable or not */
+    enum rc rc;     /* why the last one that could not be read could not */
     struct err reason;
 };
 

@@ -3,37 +3,36 @@
 
 #define SPLIT_BASE 1000000000000000000LL
 
-const char ledger_schema[] =
-    "CREATE TABLE posting ("
-    " seq INTEGER NOT NULL," /* of the record that caused it */
-    " account INTEGER NOT NULL,"
-    " kind TEXT NOT NULL,"
-    " time_ns INTEGER NOT NULL,"
-    " hour INTEGER,"
-    " book INTEGER,"
-    " variable_nano INTEGER NOT NULL,"
-    " PRIMARY KEY (seq, account)) WITHOUT ROWID;"
-    "CREATE INDEX posting_hour ON posting (hour);"
-    "CREATE TABLE posting_line ("
-    " seq INTEGER NOT NULL,"
-    " account INTEGER NOT NULL,"
-    " no INTEGER NOT NULL,"
-    " ledger TEXT NOT NULL,"
-    " amount_nano INTEGER NOT NULL," /* credit positive */
-    " bucket INTEGER,"
-    " item TEXT,"
-    " quantity_hi INTEGER,"
-    " quantity_lo INTEGER,"
-    " PRIMARY KEY (seq, account, no)) WITHOUT ROWID;"
-    "CREATE TABLE topup ("
-    " account INTEGER NOT NULL,"
-    " seq INTEGER NOT NULL,"
-    " time_ns INTEGER NOT NULL,"
-    " amount_nano INTEGER NOT NULL,"
-    " ref TEXT NOT NULL,"
-    " refused INTEGER NOT NULL,"
-    " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
-    "CREATE UNIQUE INDEX topup_ref ON topup (account, ref) WHERE ref <> '';";
+const char ledger_schema[] = "CREATE TABLE posting ("
+                             " seq INTEGER NOT NULL," /* of the record that caused it */
+                             " account INTEGER NOT NULL,"
+                             " kind TEXT NOT NULL,"
+                             " time_ns INTEGER NOT NULL,"
+                             " hour INTEGER,"
+                             " book INTEGER,"
+                             " variable_nano INTEGER NOT NULL,"
+                             " PRIMARY KEY (seq, account)) WITHOUT ROWID;"
+                             "CREATE INDEX posting_hour ON posting (hour);"
+                             "CREATE TABLE posting_line ("
+                             " seq INTEGER NOT NULL,"
+                             " account INTEGER NOT NULL,"
+                             " no INTEGER NOT NULL,"
+                             " ledger TEXT NOT NULL,"
+                             " amount_nano INTEGER NOT NULL," /* credit positive */
+                             " bucket INTEGER,"
+                             " item TEXT,"
+                             " quantity_hi INTEGER,"
+                             " quantity_lo INTEGER,"
+                             " PRIMARY KEY (seq, account, no)) WITHOUT ROWID;"
+                             "CREATE TABLE topup ("
+                             " account INTEGER NOT NULL,"
+                             " seq INTEGER NOT NULL,"
+                             " time_ns INTEGER NOT NULL,"
+                             " amount_nano INTEGER NOT NULL,"
+                             " ref TEXT NOT NULL,"
+                             " refused INTEGER NOT NULL,"
+                             " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+                             "CREATE UNIQUE INDEX topup_ref ON topup (account, ref) WHERE ref <> '';";
 
 static const char *const side_names[] = {"prepaid", "revenue", "cash"};
 static const char *const kind_names[] = {"topup", "usage"};
@@ -65,16 +64,15 @@ static enum rc post_line(struct sql *s, const struct ledger_posting *p, size_t n
     int64_t hi, lo;
 
     if (!l->metered)
-        return sql_exec(s, e,
-                        "INSERT INTO posting_line (seq, account, no, ledger, amount_nano) VALUES (?, ?, ?, ?, ?)",
+        return sql_exec(s, e, "INSERT INTO posting_line (seq, account, no, ledger, amount_nano) VALUES (?, ?, ?, ?, ?)",
                         "iiiti", (int64_t)p->seq, (int64_t)p->account, (int64_t)no, side_names[l->side],
                         l->amount_nano);
     ledger_split(l->quantity, &hi, &lo);
     return sql_exec(s, e,
                     "INSERT INTO posting_line (seq, account, no, ledger, amount_nano, bucket, item, quantity_hi, "
                     "quantity_lo) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    "iiitiitii", (int64_t)p->seq, (int64_t)p->account, (int64_t)no, side_names[l->side],
-                    l->amount_nano, (int64_t)l->bucket, price_cell_name(l->cell), hi, lo);
+                    "iiitiitii", (int64_t)p->seq, (int64_t)p->account, (int64_t)no, side_names[l->side], l->amount_nano,
+                    (int64_t)l->bucket, price_cell_name(l->cell), hi, lo);
 }
 
 static int64_t variable_part(const struct ledger_posting *p)
@@ -155,10 +153,9 @@ enum rc ledger_topup(struct sql *s, const struct ledger_topup *t, struct err *e)
     HF_TRY(ref_seen(s, t->account, t->ref, &seen, e));
     if (seen)
         return RC_EXISTS;
-    HF_TRY(sql_exec(s, e,
-                    "INSERT INTO topup (account, seq, time_ns, amount_nano, ref, refused) VALUES (?, ?, ?, ?, ?, ?)",
-                    "iiiivi", (int64_t)t->account, (int64_t)t->seq, t->time_ns, t->amount_nano, t->ref,
-                    (int64_t)t->refused));
+    HF_TRY(sql_exec(
+        s, e, "INSERT INTO topup (account, seq, time_ns, amount_nano, ref, refused) VALUES (?, ?, ?, ?, ?, ?)",
+        "iiiivi", (int64_t)t->account, (int64_t)t->seq, t->time_ns, t->amount_nano, t->ref, (int64_t)t->refused));
     return t->refused ? RC_OK : ledger_post(s, &p, e);
 }
 
@@ -222,7 +219,8 @@ static enum rc digest_postings(struct sql *s, struct digest *d, struct err *e)
     struct sql_stmt *q;
     enum rc rc;
 
-    HF_TRY(sql_query(s, e, &q, "SELECT seq, account, time_ns, hour, book, kind FROM posting ORDER BY seq, account", ""));
+    HF_TRY(
+        sql_query(s, e, &q, "SELECT seq, account, time_ns, hour, book, kind FROM posting ORDER BY seq, account", ""));
     while ((rc = sql_next(q, e)) == RC_OK) {
         for (int i = 0; i < 5; i++)
             ledger_feed_i64(d, sql_i64(q, i));
@@ -254,8 +252,8 @@ static enum rc digest_topups(struct sql *s, struct digest *d, struct err *e)
     struct sql_stmt *q;
     enum rc rc;
 
-    HF_TRY(sql_query(s, e, &q, "SELECT account, seq, time_ns, amount_nano, refused, ref FROM topup ORDER BY account, seq",
-                     ""));
+    HF_TRY(sql_query(s, e, &q,
+                     "SELECT account, seq, time_ns, amount_nano, refused, ref FROM topup ORDER BY account, seq", ""));
     while ((rc = sql_next(q, e)) == RC_OK) {
         for (int i = 0; i < 5; i++)
             ledger_feed_i64(d, sql_i64(q, i));

@@ -33,7 +33,7 @@ struct ledger_posting {
     uint64_t seq, account;
     enum ledger_kind kind;
     int64_t time_ns;
-    int64_t hour; /* LEDGER_USAGE: hours since 1970 */
+    int64_t hour;  /* LEDGER_USAGE: hours since 1970 */
     uint64_t book; /* LEDGER_USAGE: book_id.id of the price book */
     const struct ledger_line *line;
     size_t n;
@@ -59,7 +59,8 @@ struct ledger_topup {
 };
 /* Keeps the top-up and posts it unless refused. RC_EXISTS: this account has had this ref: nothing was done. */
 enum rc ledger_topup(struct sql *s, const struct ledger_topup *t, struct err *e) HF_MUST_USE;
-/* Top-ups of the account with time in [from_ns, to_ns), in order, refused ones left out; refs are borrowed during fn. */
+/* Top-ups of the account with time in [from_ns, to_ns), in order, refused ones left out; refs are borrowed during fn.
+ */
 enum rc ledger_topups(struct sql *s, uint64_t account, int64_t from_ns, int64_t to_ns,
                       enum rc (*fn)(void *ctx, const struct ledger_topup *t), void *ctx, struct err *e) HF_MUST_USE;
 

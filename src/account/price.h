@@ -1,8 +1,8 @@
 /* Holdfast: what is inside a price book and a timetable, for the room that rates and gates (src/meter).
  *
  * A book is parsed once and never changes; whoever parsed it frees it (price_book_free, timetable_free). Reading it is
- * safe from any thread. Its id is made of the SHA-256 of its text: two texts that differ in a byte are two versions, and
- * each posting cites the one that priced it.
+ * safe from any thread. Its id is made of the SHA-256 of its text: two texts that differ in a byte are two versions,
+ * and each posting cites the one that priced it.
  *
  * What is metered falls into cells: one for each (storage, class), (requests, class) and direction of egress. Each cell
  * is one line per bucket and hour in the ledger and one line per bucket in a statement. */
@@ -52,13 +52,14 @@ struct book_id {
 struct price_book {
     struct book_id id;
     char currency[BOOK_CURRENCY_LEN + 1];
-    char time_zone[8];   /* "+08:00" */
+    char time_zone[8];    /* "+08:00" */
     int32_t utc_offset_s; /* whole hours: an hour of the ledger lies in exactly one month */
     bool failed_requests_billed;
     struct price_rate rate[PRICE_CELLS];
 };
 /* RC_LIMIT when the amount does not fit. */
-enum rc price_rate(const struct price_book *b, unsigned cell, unsigned __int128 quantity, int64_t *ret_nano) HF_MUST_USE;
+enum rc price_rate(const struct price_book *b, unsigned cell, unsigned __int128 quantity,
+                   int64_t *ret_nano) HF_MUST_USE;
 
 enum stage_rule { STAGE_ALL, STAGE_READ_ONLY, STAGE_NOTHING };
 #define STAGE_COUNT (STAGE_PURGEABLE + 1)

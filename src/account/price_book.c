@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PRICE_SCALE_MAX 9                  /* digits behind the point, as money has */
-#define PRICE_NUM_MAX 1000000000000000LL   /* one million of a currency at PRICE_SCALE_MAX */
+#define PRICE_SCALE_MAX 9                /* digits behind the point, as money has */
+#define PRICE_NUM_MAX 1000000000000000LL /* one million of a currency at PRICE_SCALE_MAX */
 #define UTC_OFFSET_HOURS_MAX 14
 
 struct cell_name {
@@ -13,11 +13,11 @@ struct cell_name {
     const char *key; /* in the file, under the item's map */
 };
 static const struct cell_name cells[PRICE_CELLS] = {
-    {"storage.STANDARD", "STANDARD"},   {"storage.STANDARD_IA", "STANDARD_IA"},
-    {"storage.ARCHIVE", "ARCHIVE"},     {"storage.DEEP_ARCHIVE", "DEEP_ARCHIVE"},
-    {"requests.STANDARD", "STANDARD"},  {"requests.STANDARD_IA", "STANDARD_IA"},
-    {"requests.ARCHIVE", "ARCHIVE"},    {"requests.DEEP_ARCHIVE", "DEEP_ARCHIVE"},
-    {"egress.internet", "internet"},    {"egress.cdn", "cdn"},
+    {"storage.STANDARD", "STANDARD"},        {"storage.STANDARD_IA", "STANDARD_IA"},
+    {"storage.ARCHIVE", "ARCHIVE"},          {"storage.DEEP_ARCHIVE", "DEEP_ARCHIVE"},
+    {"requests.STANDARD", "STANDARD"},       {"requests.STANDARD_IA", "STANDARD_IA"},
+    {"requests.ARCHIVE", "ARCHIVE"},         {"requests.DEEP_ARCHIVE", "DEEP_ARCHIVE"},
+    {"egress.internet", "internet"},         {"egress.cdn", "cdn"},
     {"egress.cross-region", "cross-region"}, {"egress.internal", "internal"},
 };
 

@@ -71,7 +71,8 @@ static bool record_valid(const struct account_rec *r)
     case REC_USAGE:
         return usage_valid(r);
     case REC_STAGE:
-        return r->account > 0 && text_fits(r->name, ACCOUNT_NAME_MAX) && (unsigned)r->stage < STAGE_COUNT && r->cause > 0;
+        return r->account > 0 && text_fits(r->name, ACCOUNT_NAME_MAX) && (unsigned)r->stage < STAGE_COUNT &&
+               r->cause > 0;
     case REC_PRICES:
         return book_name_valid(r->name) && text_fits(r->text, BOOK_TEXT_MAX);
     default:

@@ -10,8 +10,8 @@
 /* keys may be NULL (tests): then no key has a secret. */
 enum rc registry_new(struct keystore *keys, struct registry **ret) HF_MUST_USE;
 void registry_free(struct registry *r);
-/* Adds or renames nothing: the first call for an id counts, later ones only set the timetable. timetable is borrowed for
- * the registry's life. */
+/* Adds or renames nothing: the first call for an id counts, later ones only set the timetable. timetable is borrowed
+ * for the registry's life. */
 enum rc registry_add_account(struct registry *r, uint64_t id, struct view name, struct view currency,
                              const struct timetable *timetable) HF_MUST_USE;
 /* balance_nano: as far as it is known, for the message to a refused client. Unknown ids are ignored. */

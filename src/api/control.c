@@ -27,7 +27,7 @@ struct view control_arg(const struct control_call *c, const char *name)
 
 static enum rc send_json(int fd, json_t *message)
 {
-    char *text = json_dumps(message, JSON_COMPACT);
+    char *text = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(12));
     struct buf line = BUF(OS_LINE_MAX);
     enum rc rc = RC_NOMEM;
 

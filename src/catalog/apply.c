@@ -45,8 +45,9 @@ enum rc cat_apply(struct cat_txn *t, const struct journal_rec *rec, struct err *
         if (rc == RC_NOT_FOUND)
             rc = RC_CORRUPT;
         if (rc != RC_OK)
-            return err_set(e, rc, "catalog: record %llu (type %d) cannot be applied: %s; `holdfast rebuild` makes the "
-                                  "catalog anew",
+            return err_set(e, rc,
+                           "catalog: record %llu (type %d) cannot be applied: %s; `holdfast rebuild` makes the "
+                           "catalog anew",
                            (unsigned long long)rec->seq, (int)rec->type, rc_name(rc));
     }
     t->cursor = rec->seq;

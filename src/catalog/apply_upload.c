@@ -17,11 +17,8 @@ enum rc cat_rec_extents(const struct journal_rec *rec, const struct cat_rec *r, 
 
 enum rc cat_apply_upload(struct cat_txn *t, const struct journal_rec *rec, const struct cat_rec *r)
 {
-    struct cat_upload_row u = {.created_ns = rec->time_ns,
-                               .class = r->class,
-                               .meta = r->meta,
-                               .tags = r->tags,
-                               .checksum = r->checksum};
+    struct cat_upload_row u = {
+        .created_ns = rec->time_ns, .class = r->class, .meta = r->meta, .tags = r->tags, .checksum = r->checksum};
     struct cat_key k;
     HF_TRY(cat_upload_encode(&u, &t->row));
     cat_key_upload(&k, r->bucket, r->key, rec->seq);

@@ -108,8 +108,8 @@ enum rc cat_part_encode(const struct cat_part_row *p, struct buf *out) HF_MUST_U
 enum rc cat_part_decode(struct view v, struct cat_part_row *ret) HF_MUST_USE;
 
 /* ---- fields.c: pieces that records and rows share ---- */
-enum rc cat_put_u64(struct buf *out, uint32_t tag, uint64_t v) HF_MUST_USE;       /* nothing when 0 */
-enum rc cat_put_view(struct buf *out, uint32_t tag, struct view v) HF_MUST_USE;   /* nothing when empty */
+enum rc cat_put_u64(struct buf *out, uint32_t tag, uint64_t v) HF_MUST_USE;     /* nothing when 0 */
+enum rc cat_put_view(struct buf *out, uint32_t tag, struct view v) HF_MUST_USE; /* nothing when empty */
 enum rc cat_put_md5(struct buf *out, uint32_t tag, const uint8_t md5[16]) HF_MUST_USE;
 enum rc cat_get_md5(struct view v, uint8_t md5[16]) HF_MUST_USE;
 enum rc cat_put_checksum(struct buf *out, uint32_t tag, const struct checksum *c) HF_MUST_USE;

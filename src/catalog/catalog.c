@@ -4,9 +4,9 @@
 #include "catalog/cat_priv.h"
 
 static const char *const families[FAM_COUNT] = {
-    [FAM_META] = "meta",     [FAM_BUCKET] = "bucket",   [FAM_BUCKETID] = "bucketid", [FAM_CURRENT] = "current",
+    [FAM_META] = "meta",       [FAM_BUCKET] = "bucket", [FAM_BUCKETID] = "bucketid", [FAM_CURRENT] = "current",
     [FAM_VERSION] = "version", [FAM_NULL] = "null",     [FAM_LAYOUT] = "layout",     [FAM_UPLOAD] = "upload",
-    [FAM_PART] = "part",     [FAM_EXTENT] = "extent",   [FAM_SPACE] = "space"};
+    [FAM_PART] = "part",       [FAM_EXTENT] = "extent", [FAM_SPACE] = "space"};
 
 #define STATE_BYTES 16u
 

@@ -9,7 +9,7 @@ struct complete {
     const struct cat_op *op;
     enum checksum_kind kind; /* of the whole; NONE = none */
     bool composite;
-    size_t next;             /* in op->parts */
+    size_t next; /* in op->parts */
     uint64_t size, listed_extents, all_bytes;
     uint64_t crc64ecma;
     uint64_t full; /* running CRC of the whole */
@@ -282,8 +282,7 @@ enum rc cat_decide_complete(struct cat_txn *t, const struct cat_op *op, struct c
 {
     const struct cat_txn_bucket *b;
     struct cat_upload_row u;
-    struct complete c = {
-        .t = t, .op = op, .md5s = BUF(16u * PARTS_MAX), .sums = BUF((size_t)CHECKSUM_MAX * PARTS_MAX)};
+    struct complete c = {.t = t, .op = op, .md5s = BUF(16u * PARTS_MAX), .sums = BUF((size_t)CHECKSUM_MAX * PARTS_MAX)};
     HF_TRY(cat_decide_bucket(t, op, &b, done));
     HF_TRY(list_check(op, done));
     enum rc rc = cat_txn_upload(t, b->id, op->key, op->upload, &u);

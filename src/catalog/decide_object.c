@@ -141,9 +141,9 @@ enum rc cat_decide_tags(struct cat_txn *t, const struct cat_op *op, struct cat_r
     struct cat_row row;
     bool current;
     HF_TRY(cat_decide_bucket(t, op, &b, done));
-    enum rc rc = op->version.any_latest ? cat_txn_current(t, b->id, op->key, &row)
-                                        : cat_txn_find(t, b->id, op->key, op->version.seq, op->version.null_version,
-                                                       &row, &current);
+    enum rc rc = op->version.any_latest
+                     ? cat_txn_current(t, b->id, op->key, &row)
+                     : cat_txn_find(t, b->id, op->key, op->version.seq, op->version.null_version, &row, &current);
     if (rc == RC_NOT_FOUND)
         return cat_refuse(done, op->version.any_latest ? CAT_NO_SUCH_KEY : CAT_NO_SUCH_VERSION);
     if (rc != RC_OK)

@@ -20,10 +20,8 @@ static enum rc bucket_fill(struct view name, struct view value, struct arena *a,
 {
     struct cat_bucket_row row;
     HF_TRY(cat_bucket_decode(value, &row));
-    struct cat_bucket b = {.id = row.id,
-                           .account = row.account,
-                           .created_ns = row.created_ns,
-                           .versioning = row.versioning};
+    struct cat_bucket b = {
+        .id = row.id, .account = row.account, .created_ns = row.created_ns, .versioning = row.versioning};
     if (!view_copy(name, b.name, sizeof(b.name)))
         return RC_CORRUPT;
     HF_TRY(dup(a, row.tags, &b.tags));
@@ -306,10 +304,8 @@ static enum rc part_fill(struct view k, struct view v, struct cat_part_info *ret
         return RC_CORRUPT;
     HF_TRY(cat_part_decode(v, &p));
     memcpy(wide + 4, k.p + 8, 4);
-    *ret = (struct cat_part_info){.number = (uint32_t)be64_get(wide),
-                                  .size = p.size,
-                                  .checksum = p.checksum,
-                                  .modified_ns = p.modified_ns};
+    *ret = (struct cat_part_info){
+        .number = (uint32_t)be64_get(wide), .size = p.size, .checksum = p.checksum, .modified_ns = p.modified_ns};
     memcpy(ret->md5, p.md5, sizeof(ret->md5));
     return RC_OK;
 }

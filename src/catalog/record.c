@@ -199,9 +199,8 @@ static enum rc get_delta(struct view v, struct cat_rec *r)
     if (v.n != DELTA_BYTES || (uint8_t)v.p[0] >= CLASS_COUNT || r->n_delta >= CLASS_COUNT)
         return RC_CORRUPT;
     const uint8_t *p = (const uint8_t *)v.p;
-    r->delta[r->n_delta++] = (struct cat_delta){.class = (enum storage_class)p[0],
-                                                .bytes = (int64_t)le64_get(p + 1),
-                                                .objects = (int64_t)le64_get(p + 9)};
+    r->delta[r->n_delta++] = (struct cat_delta){
+        .class = (enum storage_class)p[0], .bytes = (int64_t)le64_get(p + 1), .objects = (int64_t)le64_get(p + 9)};
     return RC_OK;
 }
 

@@ -81,7 +81,7 @@ struct cat_rec {
     const uint32_t *part_list; /* REC_OBJECT of a Complete: numbers of its parts, ascending; their extents, sizes and
                                   checksums are in the catalog's rows of the upload's parts */
     size_t n_parts;
-    uint64_t requests;            /* requests this record counts as: 1, or 0 for all but the first of a bulk delete */
+    uint64_t requests; /* requests this record counts as: 1, or 0 for all but the first of a bulk delete */
     uint64_t egress_bytes;
     struct view actor; /* access key id that asked */
     struct cat_delta delta[CLASS_COUNT];

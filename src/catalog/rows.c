@@ -23,8 +23,8 @@ enum row_tag {
 
 enum rc cat_row_encode(const struct cat_row *r, struct buf *out)
 {
-    uint64_t flags = (r->null_version ? ROW_NULL : 0) | (r->marker ? ROW_MARKER : 0) |
-                     (r->layout_apart ? ROW_LAYOUT_APART : 0);
+    uint64_t flags =
+        (r->null_version ? ROW_NULL : 0) | (r->marker ? ROW_MARKER : 0) | (r->layout_apart ? ROW_LAYOUT_APART : 0);
     buf_clear(out);
     HF_TRY(tlv_put_u64(out, R_SEQ, r->seq));
     HF_TRY(cat_put_u64(out, R_FLAGS, flags));

@@ -117,6 +117,7 @@ enum rc cat_space_reclaim(struct cat_txn *t, char kind, uint64_t id)
     if (s->extents != 0)
         return RC_CORRUPT; /* decided as dead: see cat_decide_reclaim */
     s->gone = true;
+    s->death_ns = 0; /* as if there had never been a row, whichever batch the next extent comes in */
     return RC_OK;
 }
 

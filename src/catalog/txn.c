@@ -145,8 +145,7 @@ enum rc cat_txn_find(struct cat_txn *t, uint64_t bucket, struct view key, uint64
     return RC_OK;
 }
 
-enum rc cat_txn_upload(struct cat_txn *t, uint64_t bucket, struct view key, uint64_t upload,
-                       struct cat_upload_row *ret)
+enum rc cat_txn_upload(struct cat_txn *t, uint64_t bucket, struct view key, uint64_t upload, struct cat_upload_row *ret)
 {
     struct cat_key k;
     struct view v;

@@ -100,7 +100,7 @@ static int run_remote(const struct remote_verb *v, const struct cli_args *args, 
     if (rc != RC_OK)
         return fail(args, rc, &e);
     if (args->json) {
-        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
         fputc('\n', stdout);
     } else {
         v->show(stdout, result);

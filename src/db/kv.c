@@ -142,9 +142,30 @@ enum rc kv_flush(struct kv *kv, struct err *e)
     return flush_do(kv, true, e);
 }
 
-enum rc kv_flush_start(struct kv *kv)
+/* 0.6 us are spent on each that an iterator meets in the memtable. */
+#define KV_DELETES_MANY 50000u
+#define KV_DELETES_SOME 8192u
+/* Not while earlier flushes wait for their compaction: more files would slow reads and, in the end, writes. */
+#define KV_FILES_WAITING_MAX 3u
+
+static bool files_wait(struct kv *kv)
 {
-    return flush_do(kv, false, NULL);
+    uint64_t n = 0;
+    char *text = rocksdb_property_value(kv->db, "rocksdb.num-files-at-level0");
+    bool known = text && view_u64(view_cstr(text), &n);
+    rocksdb_free(text);
+    return !known || n > KV_FILES_WAITING_MAX;
+}
+
+void kv_deletes_check(struct kv *kv, bool iterating)
+{
+    uint64_t n = atomic_load_explicit(&kv->deletes_unflushed, memory_order_relaxed);
+    if (n < KV_DELETES_SOME || (!iterating && n < KV_DELETES_MANY) || (iterating && files_wait(kv)))
+        return;
+    /* One of those who see the number begins the flush. If it fails nothing is lost: the memtable stays, and the next
+     * write meets what is wrong. */
+    if (atomic_exchange(&kv->deletes_unflushed, 0) >= KV_DELETES_SOME && flush_do(kv, false, NULL) != RC_OK)
+        atomic_store(&kv->deletes_unflushed, n);
 }
 
 void kv_close(struct kv *kv)

@@ -27,7 +27,8 @@ struct kv_cfg {
     uint64_t cache_bytes;    /* block cache; 0 = 64 MiB */
     uint64_t memtable_bytes; /* 0 = 32 MiB: bounds memory and what a restart replays */
 };
-/* RC_CORRUPT: damaged, or made with other families: kv_destroy, then replay. RC_UNAVAILABLE: in use by another process. */
+/* RC_CORRUPT: damaged, or made with other families: kv_destroy, then replay. RC_UNAVAILABLE: in use by another process.
+ */
 enum rc kv_open(const char *dir, const struct kv_cfg *cfg, struct kv **ret, struct err *e) HF_MUST_USE;
 void kv_close(struct kv *kv); /* flushes, so that a clean start replays nothing. NULL is allowed */
 /* Writes what is in memory to disk, durably. */
@@ -57,7 +58,8 @@ enum rc kv_txn_new(struct kv *kv, struct kv_txn **ret) HF_MUST_USE;
 enum rc kv_txn_get(struct kv_txn *t, unsigned family, struct view key, struct buf *out) HF_MUST_USE;
 enum rc kv_txn_put(struct kv_txn *t, unsigned family, struct view key, struct view value) HF_MUST_USE;
 enum rc kv_txn_delete(struct kv_txn *t, unsigned family, struct view key) HF_MUST_USE;
-/* Sees the overlay as it is now; later puts of the txn are not seen. Invalid after the txn is written, reset or freed. */
+/* Sees the overlay as it is now; later puts of the txn are not seen. Invalid after the txn is written, reset or freed.
+ */
 enum rc kv_txn_iter(struct kv_txn *t, unsigned family, struct view prefix, struct kv_iter **ret) HF_MUST_USE;
 size_t kv_txn_count(const struct kv_txn *t);
 /* Applies all at once (not durable by itself) and empties the overlay. */

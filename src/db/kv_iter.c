@@ -63,6 +63,7 @@ enum rc kv_iter_over(struct kv *kv, struct kv_snap *s, unsigned family, struct v
 
 enum rc kv_iter_new(struct kv *kv, struct kv_snap *s, unsigned family, struct view prefix, struct kv_iter **ret)
 {
+    kv_deletes_check(kv, true);
     return kv_iter_over(kv, s, family, prefix, NULL, 0, ret);
 }
 

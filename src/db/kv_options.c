@@ -10,8 +10,8 @@
 #define KV_BACKGROUND_JOBS 2 /* one flush, one compaction */
 #define KV_MEMTABLES_MAX 3   /* one filling, one flushing, one waiting */
 #define KV_FILE_BYTES (32ull << 20)
-#define KV_LEVEL_BASE_BYTES (128ull << 20)
-#define KV_SYNC_BYTES (1ull << 20) /* write back as it goes, so that a flush's fsync does not stall the disk */
+#define KV_LEVEL_BASE_BYTES (512ull << 20) /* few levels: a seek looks into each */
+#define KV_SYNC_BYTES (1ull << 20)         /* write back as it goes, so that a flush's fsync does not stall the disk */
 /* A file in which so many of so many neighbouring keys are deletions is compacted away soon. */
 #define KV_DELETES_WINDOW 2048
 #define KV_DELETES_TRIGGER 512

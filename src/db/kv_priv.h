@@ -20,8 +20,8 @@ struct kv {
     rocksdb_writeoptions_t *write;
     char *dir;
     unsigned n_families;
-    atomic_bool damaged;        /* a checksum failed since the open: removed at close */
-    uint64_t deletes_unflushed; /* the writer's: see kv_txn_write */
+    atomic_bool damaged;                /* a checksum failed since the open: removed at close */
+    _Atomic uint64_t deletes_unflushed; /* in the memtable, about: see kv_deletes_check */
 };
 
 /* A key as RocksDB has it: the family's byte, then the key. */
@@ -39,7 +39,9 @@ enum rc kv_fail(struct kv *kv, char *message, struct err *e);
 bool kv_options_make(struct kv *kv, const struct kv_cfg *cfg);
 
 const rocksdb_snapshot_t *kv_snap_at(const struct kv_snap *s); /* NULL for now */
-enum rc kv_flush_start(struct kv *kv) HF_MUST_USE; /* begins a flush, does not wait */
+/* Deletions slow iterators down until they are compacted away, which needs them flushed. Flushes when there are many,
+ * or some and somebody is about to iterate. */
+void kv_deletes_check(struct kv *kv, bool iterating);
 
 /* ---- the overlay of a transaction ---- */
 struct kv_entry {

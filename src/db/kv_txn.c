@@ -9,8 +9,6 @@
 
 #define TXN_SLOTS_MIN 256u
 #define TXN_ENTRIES_MAX (4u << 20)
-/* Deletions slow listing down until they are compacted away, so after this many the memtable is flushed early. */
-#define TXN_DELETES_PER_FLUSH 50000u
 
 struct kv_txn {
     struct kv *kv;
@@ -200,10 +198,7 @@ enum rc kv_txn_write(struct kv_txn *t, struct err *e)
     if (message)
         return kv_fail(kv, message, e);
     kv_txn_reset(t);
-    kv->deletes_unflushed += deletes;
-    if (kv->deletes_unflushed >= TXN_DELETES_PER_FLUSH) {
-        kv->deletes_unflushed = 0;
-        return kv_flush_start(kv);
-    }
+    atomic_fetch_add_explicit(&kv->deletes_unflushed, deletes, memory_order_relaxed);
+    kv_deletes_check(kv, false);
     return RC_OK;
 }

@@ -400,7 +400,8 @@ void sql_close(struct sql *s)
             free(q);
         }
     }
-    /* With all statements finalized close cannot be busy; an I/O error of its checkpoint costs nothing, the WAL stays. */
+    /* With all statements finalized close cannot be busy; an I/O error of its checkpoint costs nothing, the WAL stays.
+     */
     int code = sqlite3_close(s->db);
     HF_ASSERT(code != SQLITE_BUSY);
     free(s);

@@ -248,9 +248,9 @@ static void read_trailer(struct gw_req *g)
         return;
     }
     if (gw_checksum_parse(b->checks.trailer, v, &b->checks.given) != RC_OK)
-        refuse(b, "InvalidRequest",
-               arena_printf(&g->arena, "Value for %s trailing header is invalid.",
-                            gw_checksum_header(b->checks.trailer)));
+        refuse(
+            b, "InvalidRequest",
+            arena_printf(&g->arena, "Value for %s trailing header is invalid.", gw_checksum_header(b->checks.trailer)));
 }
 
 static void end_framing(struct gw_req *g)

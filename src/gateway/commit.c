@@ -1,4 +1,5 @@
-/* Records on their way: handed to the sequencer, waited for without a thread, and what a refusal means in S3's words. */
+/* Records on their way: handed to the sequencer, waited for without a thread, and what a refusal means in S3's words.
+ */
 #include "gateway/gateway_priv.h"
 
 void gw_call_init(struct gw_req *g, struct gw_call *c, enum cat_op_kind kind)

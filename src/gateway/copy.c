@@ -216,11 +216,21 @@ static struct copying *copying_new(struct gw_req *g)
 }
 
 /* ---- the record and the answer ---- */
+/* Damage is the source's: the answer must not name the object that was to be made. */
+static void fail_copy(struct gw_req *g, const struct copying *t)
+{
+    if (t->rc == RC_CORRUPT) {
+        g->route.bucket = t->source.bucket;
+        g->route.key = t->source.key;
+    }
+    gw_fail_rc(g, t->rc, &t->err, "the source could not be copied");
+}
+
 static void commit(struct gw_req *g, enum cat_op_kind kind, void (*then)(struct gw_req *))
 {
     struct copying *t = g->work;
     if (t->rc != RC_OK) {
-        gw_fail_rc(g, t->rc, &t->err, "the source could not be copied");
+        fail_copy(g, t);
         return;
     }
     struct gw_call *c = &g->call;

@@ -99,8 +99,8 @@ struct gw_call { /* one record on its way */
 
 enum op_body { BODY_IS_NONE, BODY_IS_XML, BODY_IS_OBJECT };
 struct op_def {
-    bool writes;                    /* passes the account's gate for writes */
-    bool needs_bucket;              /* an existing bucket of the caller */
+    bool writes;       /* passes the account's gate for writes */
+    bool needs_bucket; /* an existing bucket of the caller */
     enum op_body body;
     void (*check)(struct gw_req *); /* may refuse; NULL = nothing to check */
     void (*run)(struct gw_req *);
@@ -210,7 +210,8 @@ bool gw_call_ok(struct gw_req *g, struct gw_call *c);
 /* Chooses how to take the body of this operation; may refuse. */
 void gw_body_begin(struct gw_req *g);
 void gw_body_take(struct gw_req *g, struct view data, size_t *consumed);
-/* The last byte has come: the operation runs once the digests are known and right; otherwise the refusal is answered. */
+/* The last byte has come: the operation runs once the digests are known and right; otherwise the refusal is answered.
+ */
 void gw_body_end(struct gw_req *g);
 struct view gw_body_view(const struct gw_req *g);
 void gw_body_free(struct gw_req *g);

@@ -146,8 +146,7 @@ void op_upload_parts(struct gw_req *g)
         return;
     }
     if (rc == RC_OK && p.max > 0 && p.after < PARTS_MAX)
-        rc = cat_list_parts(cat, p.upload, (uint32_t)p.after, (unsigned)p.max, &g->arena, &p.parts, &p.n,
-                            &p.truncated);
+        rc = cat_list_parts(cat, p.upload, (uint32_t)p.after, (unsigned)p.max, &g->arena, &p.parts, &p.n, &p.truncated);
     if (rc == RC_OK)
         write_parts(g, &p);
     else

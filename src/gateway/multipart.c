@@ -71,8 +71,8 @@ void op_upload_create(struct gw_req *g)
     c->op.tags = meta.tags;
     c->op.class = g->class = meta.class;
     /* As S3: of an upload that asks for none the whole object's CRC64NVME is kept. */
-    c->op.checksum = (struct checksum){.kind = t->kind != CHECKSUM_NONE ? t->kind : CHECKSUM_CRC64NVME,
-                                       .composite = t->composite};
+    c->op.checksum =
+        (struct checksum){.kind = t->kind != CHECKSUM_NONE ? t->kind : CHECKSUM_CRC64NVME, .composite = t->composite};
     gw_commit(g, c, 1, created);
 }
 
@@ -230,8 +230,8 @@ void op_upload_complete(struct gw_req *g)
     gw_call_init(g, c, CAT_COMPLETE);
     c->op.parts = parts.parts;
     c->op.n_parts = parts.n;
-    if (!gw_upload_id(g, &c->op.upload) || !gw_write_conditions(g, &c->op) ||
-        !expected_checksum(g, &c->op.checksum) || !size_agrees(g, c->op.upload, &parts))
+    if (!gw_upload_id(g, &c->op.upload) || !gw_write_conditions(g, &c->op) || !expected_checksum(g, &c->op.checksum) ||
+        !size_agrees(g, c->op.upload, &parts))
         return;
     gw_commit(g, c, 1, completed);
 }

@@ -59,8 +59,7 @@ void op_not_made_read(struct gw_req *g)
 
 void op_not_made(struct gw_req *g)
 {
-    gw_fail_with(g, "NotImplemented",
-                 "This operation is not implemented here. Nothing was changed by the request.");
+    gw_fail_with(g, "NotImplemented", "This operation is not implemented here. Nothing was changed by the request.");
 }
 
 /* Browsers ask without credentials. */

@@ -222,8 +222,9 @@ void op_object_attributes(struct gw_req *g)
 {
     struct view list = gw_header(g, "x-amz-object-attributes");
     if (list.p == NULL || list.n == 0) {
-        gw_fail_with(g, "InvalidRequest", "The x-amz-object-attributes header specifying the attributes to be retrieved "
-                                          "is either missing or empty");
+        gw_fail_with(g, "InvalidRequest",
+                     "The x-amz-object-attributes header specifying the attributes to be retrieved "
+                     "is either missing or empty");
         return;
     }
     struct cat_version v;

@@ -8,8 +8,13 @@
 #define META_PREFIX "x-amz-meta-"
 
 static const char *const system_headers[] = {
-    "content-type",     "cache-control", "content-disposition",           "content-encoding",
-    "content-language", "expires",       "x-amz-website-redirect-location",
+    "content-type",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+    "x-amz-website-redirect-location",
 };
 #define SYSTEM_HEADERS (sizeof system_headers / sizeof *system_headers)
 
@@ -220,8 +225,9 @@ bool gw_unbuilt_headers_ok(struct gw_req *g)
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (gw_header(g, refused[i]).p != NULL) {
             gw_fail_with(g, "NotImplemented",
-                         arena_printf(&g->arena, "A header you provided implies functionality that is not implemented: "
-                                                 "%s",
+                         arena_printf(&g->arena,
+                                      "A header you provided implies functionality that is not implemented: "
+                                      "%s",
                                       refused[i]));
             return false;
         }

@@ -81,7 +81,7 @@ struct not_made {
 };
 struct route {
     enum gw_op op;
-    struct view bucket, key; /* decoded; empty when the request names none */
+    struct view bucket, key;            /* decoded; empty when the request names none */
     const struct not_made *subresource; /* of the OP_NOT_MADE ones; NULL otherwise */
 };
 struct route_request {
@@ -147,8 +147,8 @@ enum rc gw_tags_text(const struct tag_list *t, struct arena *a, struct view *ret
 /* ---- checksums by name (checksum_in.c) ---- */
 /* "crc32" of x-amz-checksum-crc32, "CRC32" of x-amz-checksum-algorithm: any case; NONE when unknown. */
 enum checksum_kind gw_checksum_kind(struct view name);
-const char *gw_checksum_name(enum checksum_kind k);   /* "CRC32" */
-const char *gw_checksum_header(enum checksum_kind k); /* "x-amz-checksum-crc32" */
+const char *gw_checksum_name(enum checksum_kind k);    /* "CRC32" */
+const char *gw_checksum_header(enum checksum_kind k);  /* "x-amz-checksum-crc32" */
 const char *gw_checksum_element(enum checksum_kind k); /* "ChecksumCRC32" */
 size_t gw_checksum_size(enum checksum_kind k);
 /* base64 text of that kind's size (composite ones carry "-N" behind). */

@@ -29,10 +29,13 @@ static const struct subresource object_subresources[] = {
 
 /* Known names that choose no operation and may come without a value. */
 static const char *const plain_params[] = {
-    "prefix",     "delimiter",         "marker",         "max-keys",    "encoding-type",     "start-after",
-    "list-type",  "continuation-token", "fetch-owner",    "versionId",   "partNumber",        "key-marker",
-    "max-parts",  "part-number-marker", "version-id-marker", "upload-id-marker", "max-uploads", "x-id",
-    "max-buckets", "allow-unordered",   "bucket-region",
+    "prefix",           "delimiter",          "marker",
+    "max-keys",         "encoding-type",      "start-after",
+    "list-type",        "continuation-token", "fetch-owner",
+    "versionId",        "partNumber",         "key-marker",
+    "max-parts",        "part-number-marker", "version-id-marker",
+    "upload-id-marker", "max-uploads",        "x-id",
+    "max-buckets",      "allow-unordered",    "bucket-region",
 };
 
 static enum verb verb_of(struct view method)
@@ -200,10 +203,10 @@ static enum rc route_bucket(const struct route_request *q, enum verb verb, struc
         *ret_code = "InvalidArgument";
         return RC_INVALID;
     }
-    static const enum gw_op plain[] = {[VERB_GET] = OP_LIST_V1,         [VERB_HEAD] = OP_BUCKET_HEAD,
-                                       [VERB_PUT] = OP_BUCKET_CREATE,   [VERB_POST] = OP_NOT_MADE,
-                                       [VERB_DELETE] = OP_BUCKET_DELETE, [VERB_OPTIONS] = OP_NONE,
-                                       [VERB_OTHER] = OP_NONE};
+    static const enum gw_op plain[] = {
+        [VERB_GET] = OP_LIST_V1,   [VERB_HEAD] = OP_BUCKET_HEAD,     [VERB_PUT] = OP_BUCKET_CREATE,
+        [VERB_POST] = OP_NOT_MADE, [VERB_DELETE] = OP_BUCKET_DELETE, [VERB_OPTIONS] = OP_NONE,
+        [VERB_OTHER] = OP_NONE};
     ret->op = verb == VERB_GET && view_eqs(type, "2") ? OP_LIST_V2 : plain[verb];
     return RC_OK;
 }
@@ -215,10 +218,10 @@ static void route_object(const struct route_request *q, enum verb verb, struct r
             ret->op = OP_UPLOAD_PART_COPY;
         return;
     }
-    static const enum gw_op plain[] = {[VERB_GET] = OP_OBJECT_GET,       [VERB_HEAD] = OP_OBJECT_HEAD,
-                                       [VERB_PUT] = OP_OBJECT_PUT,       [VERB_POST] = OP_NONE,
-                                       [VERB_DELETE] = OP_OBJECT_DELETE, [VERB_OPTIONS] = OP_NONE,
-                                       [VERB_OTHER] = OP_NONE};
+    static const enum gw_op plain[] = {
+        [VERB_GET] = OP_OBJECT_GET, [VERB_HEAD] = OP_OBJECT_HEAD,     [VERB_PUT] = OP_OBJECT_PUT,
+        [VERB_POST] = OP_NONE,      [VERB_DELETE] = OP_OBJECT_DELETE, [VERB_OPTIONS] = OP_NONE,
+        [VERB_OTHER] = OP_NONE};
     ret->op = verb == VERB_PUT && q->copies ? OP_OBJECT_COPY : plain[verb];
 }
 

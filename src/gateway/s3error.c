@@ -14,15 +14,15 @@ static const struct s3_error errors[] = {
     {"BucketAlreadyExists", 409,
      "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Select a "
      "different name and try again."},
-    {"BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it."},
+    {"BucketAlreadyOwnedByYou", 409,
+     "Your previous request to create the named bucket succeeded and you already own it."},
     {"BucketNotEmpty", 409, "The bucket you tried to delete is not empty."},
     {"EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed object size."},
     {"EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed object size."},
     {"ExpiredToken", 400, "The provided token has expired."},
     {"IllegalVersioningConfigurationException", 400,
      "The versioning configuration specified in the request is invalid."},
-    {"IncompleteBody", 400,
-     "You did not provide the number of bytes specified by the Content-Length HTTP header."},
+    {"IncompleteBody", 400, "You did not provide the number of bytes specified by the Content-Length HTTP header."},
     {"InsufficientStorage", 507, "There is not enough space on the disks to keep this. Nothing was stored."},
     {"InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records."},
     {"InvalidArgument", 400, "Invalid Argument"},
@@ -40,8 +40,9 @@ static const struct s3_error errors[] = {
     {"InvalidTag", 400, "The tag provided was not a valid tag."},
     {"InvalidURI", 400, "Couldn't parse the specified URI."},
     {"KeyTooLongError", 400, "Your key is too long."},
-    {"MalformedTrailerError", 400, "The request contained trailing data that was not well-formed or did not conform to "
-                                   "our published schema."},
+    {"MalformedTrailerError", 400,
+     "The request contained trailing data that was not well-formed or did not conform to "
+     "our published schema."},
     {"MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema"},
     {"MaxMessageLengthExceeded", 400, "Your request was too big."},
     {"MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size."},
@@ -67,8 +68,9 @@ static const struct s3_error errors[] = {
     {"PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"},
     {"ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found"},
     {"RequestTimeTooSkewed", 403, "The difference between the request time and the server's time is too large."},
-    {"RequestTimeout", 400, "Your socket connection to the server was not read from or written to within the timeout "
-                            "period."},
+    {"RequestTimeout", 400,
+     "Your socket connection to the server was not read from or written to within the timeout "
+     "period."},
     {"ServerSideEncryptionConfigurationNotFoundError", 404, "The server side encryption configuration was not found"},
     {"ServiceUnavailable", 503, "Service is unable to handle request."},
     {"SignatureDoesNotMatch", 403,
@@ -91,8 +93,7 @@ static enum rc leaf_if(struct buf *out, const char *name, struct view v)
     return v.n > 0 && utf8_valid(v) ? xml_leaf(out, name, v) : RC_OK;
 }
 
-enum rc gw_s3_error_xml(const struct s3_error *x, const char *message, const struct s3_error_place *at,
-                        struct buf *out)
+enum rc gw_s3_error_xml(const struct s3_error *x, const char *message, const struct s3_error_place *at, struct buf *out)
 {
     HF_TRY(xml_head(out));
     HF_TRY(xml_open(out, "Error"));

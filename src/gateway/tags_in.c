@@ -45,8 +45,9 @@ enum rc gw_tags_parse(struct view text, size_t limit, struct arena *a, struct ta
     struct params q;
     enum rc rc = gw_params_parse(text, a, &q);
     if (rc == RC_INVALID || rc == RC_LIMIT)
-        return refuse("InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
-                                         "parameters without tag name duplicates.",
+        return refuse("InvalidArgument",
+                      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+                      "parameters without tag name duplicates.",
                       ret_code, ret_message);
     if (rc != RC_OK)
         return rc;

@@ -2,11 +2,11 @@
  * computes the MD5 (the ceiling of a large PUT), the other all the rest: checksums and the blocking writes.
  *
  * Invariants, under lock:
- *  U1 filled counts chunks handed to the lanes, lane.done those a lane has finished; done <= filled <= done + window for
- *     both lanes, so slot `filled % window` belongs to the connection exactly while filled - min(done) < window
- *  U2 a lane's job is queued or running exactly while lane.running; the job holds a reference of the request
- *  U3 finishing is set once, after ended and when both lanes have done all; then no lane touches put, md5 or sums
- *  U4 waiting: the connection is suspended for room; whoever makes room clears it and wakes, once */
+ *  U1 filled counts chunks handed to the lanes, lane.done those a lane has finished; done <= filled <= done + window
+ * for both lanes, so slot `filled % window` belongs to the connection exactly while filled - min(done) < window U2 a
+ * lane's job is queued or running exactly while lane.running; the job holds a reference of the request U3 finishing is
+ * set once, after ended and when both lanes have done all; then no lane touches put, md5 or sums U4 waiting: the
+ * connection is suspended for room; whoever makes room clears it and wakes, once */
 #include <stdlib.h>
 
 #include "gateway/gateway_priv.h"

@@ -40,6 +40,16 @@ static enum rc check_full(struct journal *j, bool urgent, struct err *e)
     return keeper_wait(j, 0, e);
 }
 
+/* The buffer is as large as a segment lets batches be: small folders need little memory. */
+static enum rc place(struct journal *j, struct err *e)
+{
+    uint64_t room = segment_room(j);
+
+    HF_TRY(batch_grow(&j->main, room < JOURNAL_BATCH_MAX ? room : JOURNAL_BATCH_MAX, e));
+    batch_place(j, &j->main, TAIL_RESERVE);
+    return RC_OK;
+}
+
 enum rc journal_begin(struct journal *j, bool urgent, struct err *e)
 {
     enum rc rc;
@@ -53,8 +63,7 @@ enum rc journal_begin(struct journal *j, bool urgent, struct err *e)
         if (rc != RC_OK && !(rc == RC_FULL && urgent && segment_room(j) >= BATCH_ALIGN))
             return rc;
     }
-    batch_place(j, &j->main, TAIL_RESERVE);
-    return RC_OK;
+    return place(j, e);
 }
 
 /* An empty batch that its first record does not fit in moves on to a segment where it does. */
@@ -62,8 +71,7 @@ static enum rc move_on(struct journal *j, uint64_t need, struct err *e)
 {
     j->main.open = false;
     HF_TRY(roll(j, need, e));
-    batch_place(j, &j->main, TAIL_RESERVE);
-    return RC_OK;
+    return place(j, e);
 }
 
 enum rc journal_stage(struct journal *j, enum rec_type type, int64_t time_ns, struct view payload, struct view attach,

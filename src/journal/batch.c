@@ -11,16 +11,30 @@ static unsigned iov_max(unsigned attach_max)
     return 3 + 2 * attach_max;
 }
 
+enum rc batch_grow(struct batch *b, uint64_t cap, struct err *e)
+{
+    uint8_t *p;
+
+    if (cap <= b->cap)
+        return RC_OK;
+    HF_ASSERT(!b->open && cap <= JOURNAL_BATCH_MAX);
+    p = malloc((size_t)cap + BATCH_ALIGN);
+    if (!p)
+        return err_set(e, RC_NOMEM, "no memory for a journal batch");
+    free(b->records);
+    b->records = p;
+    b->cap = (uint32_t)cap;
+    return RC_OK;
+}
+
 enum rc batch_init(struct batch *b, uint32_t cap, unsigned attach_max, struct err *e)
 {
-    b->cap = cap;
     b->frames_max = attach_max;
-    b->records = malloc((size_t)cap + BATCH_ALIGN); /* touched only as far as batches reach */
     b->frames = calloc(attach_max ? attach_max : 1, sizeof(*b->frames));
     b->iov = calloc(iov_max(attach_max), sizeof(*b->iov));
-    if (!b->records || !b->frames || !b->iov)
+    if (!b->frames || !b->iov)
         return err_set(e, RC_NOMEM, "no memory for a journal batch");
-    return RC_OK;
+    return batch_grow(b, cap, e);
 }
 
 void batch_free(struct batch *b)

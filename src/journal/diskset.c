@@ -263,7 +263,7 @@ static enum rc open_recorded(struct diskset *d, const struct diskset_cfg *cfg, c
     if (cfg->copies != 0 && cfg->copies != d->copies)
         return err_set(e, RC_INVALID, "this store keeps %u copies: leave --copies out, or say --copies %u", d->copies,
                        d->copies);
-    if (d->was_virtual && !cfg->virtual_clock)
+    if (d->was_virtual && !cfg->virtual_clock && !cfg->offline)
         return err_set(e, RC_UNAVAILABLE,
                        "%s was driven by a virtual clock and never serves in real time: add --virtual-clock, or use "
                        "another data folder",

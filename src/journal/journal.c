@@ -39,7 +39,7 @@ static enum rc journal_new(struct os *os, struct diskset *set, const struct jour
     tree_root(&j->tree, j->root);
     for (unsigned i = 0; i < j->n_members; i++)
         member_init(j, i);
-    rc = batch_init(&j->main, JOURNAL_BATCH_MAX, JOURNAL_BATCH_RECORDS_MAX, e);
+    rc = batch_init(&j->main, BATCH_ALIGN, JOURNAL_BATCH_RECORDS_MAX, e);
     if (rc == RC_OK)
         rc = batch_init(&j->own, BATCH_ALIGN, 0, e);
     if (rc == RC_OK)
@@ -226,6 +226,7 @@ enum rc journal_wait(struct journal *j, uint64_t seq, int64_t timeout_ns)
 {
     struct timespec until;
     bool late = timeout_ns <= 0;
+    enum rc rc;
 
     if (j->durable >= seq)
         return RC_OK;
@@ -234,14 +235,15 @@ enum rc journal_wait(struct journal *j, uint64_t seq, int64_t timeout_ns)
     j->waiters++;
     while (j->durable < seq && !j->closing && !late)
         late = pthread_cond_clockwait(&j->moved, &j->lock, CLOCK_MONOTONIC, &until) != 0;
+    if (j->durable >= seq)
+        rc = RC_OK;
+    else
+        rc = j->closing ? RC_CANCELLED : RC_END;
     j->waiters--;
-    if (j->closing)
+    if (j->closing) /* close waits for us; nothing of j is touched after the lock is given back */
         pthread_cond_broadcast(&j->moved);
-    late = j->durable < seq;
     pthread_mutex_unlock(&j->lock);
-    if (!late)
-        return RC_OK;
-    return j->closing ? RC_CANCELLED : RC_END;
+    return rc;
 }
 
 bool journal_full(const struct journal *j)

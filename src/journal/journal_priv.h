@@ -79,7 +79,7 @@ struct batch {
     int64_t last_time;
     uint32_t count, attach_size, records_size;
     uint8_t header[BATCH_HEADER_SIZE];
-    uint8_t *records; /* `cap` bytes and one BATCH_ALIGN for the padding: never moves */
+    uint8_t *records; /* `cap` bytes and one BATCH_ALIGN for the padding: does not move while the batch is open */
     uint32_t cap;
     struct batch_frame *frames;
     struct iovec *iov;
@@ -233,6 +233,8 @@ void index_punched(struct journal *j, uint64_t first);
 
 /* ---- batch.c ---- */
 enum rc batch_init(struct batch *b, uint32_t cap, unsigned attach_max, struct err *e) HF_MUST_USE;
+/* Room for records of a batch that is not open. */
+enum rc batch_grow(struct batch *b, uint64_t cap, struct err *e) HF_MUST_USE;
 void batch_free(struct batch *b);
 /* At the journal's end, as long as the active segment allows with `reserve` left free. */
 void batch_place(struct journal *j, struct batch *b, uint64_t reserve);

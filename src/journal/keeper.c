@@ -9,6 +9,8 @@
 #include "journal/journal_priv.h"
 
 enum { ZERO_CHUNK = 64 << 10, ZERO_PIECES = 16 };
+/* Zeroing is synced in steps, so that a commit's sync never waits behind a whole segment's worth of it. */
+enum { SYNC_EVERY = 4 << 20 };
 /* A full disk is looked at again so often even when nobody asks. */
 enum { RETRY_S = 1 };
 /* The spare is about this part of what the journal holds: small folders stay small. */
@@ -41,8 +43,11 @@ static enum rc spare_fill(struct journal *j, struct os_file *f, uint64_t size, s
 
     if (rc != RC_OK && rc != RC_UNSUPPORTED)
         return rc;
-    HF_TRY(zero_range(j->os, f, 0, size, e));
-    return os_datasync(j->os, f, e);
+    for (uint64_t off = 0; off < size; off += SYNC_EVERY) {
+        HF_TRY(zero_range(j->os, f, off, size - off < SYNC_EVERY ? size : off + SYNC_EVERY, e));
+        HF_TRY(os_datasync(j->os, f, e));
+    }
+    return RC_OK;
 }
 
 static enum rc spare_make(struct member *m, uint64_t size, struct err *e)

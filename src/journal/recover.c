@@ -56,6 +56,33 @@ static int best_head(const struct found *f, unsigned mask)
     return best;
 }
 
+static bool same_sum(const struct found *f, unsigned a, unsigned b)
+{
+    return f->on[a].holds && f->on[b].holds && memcmp(f->on[a].sum, f->on[b].sum, XXH_SIZE) == 0;
+}
+
+/* The header that a segment must have, from any that can still be read. What a trusted member has is the measure; only
+ * when none of them has it whole, another member's is taken. */
+static enum rc any_head(const struct recovery *r, const struct found *f, uint8_t bytes[SEG_HEADER_SIZE],
+                        struct seg_head *ret, unsigned *ret_slot, struct err *e)
+{
+    enum rc rc = err_set(e, RC_CORRUPT, "the header of segment %016" PRIx64 " is damaged on every disk", f->first);
+    int like = best_head(f, r->a->trusted);
+
+    if (like < 0)
+        like = best_head(f, r->s->present);
+    for (unsigned i = 0; like >= 0 && i < r->j->n_members; i++) {
+        if (!(r->s->present >> i & 1) || !same_sum(f, i, (unsigned)like))
+            continue;
+        rc = scan_head(r->j, i, f->first, bytes, ret, e);
+        if (rc != RC_OK)
+            continue;
+        *ret_slot = i;
+        return RC_OK;
+    }
+    return rc;
+}
+
 static unsigned holders(const struct found *f, unsigned mask)
 {
     unsigned have = 0;
@@ -117,7 +144,7 @@ static enum rc chain_build(struct recovery *r, struct err *e)
     for (;;) {
         const struct found *f = &s->v[at], *prev;
         unsigned mask = r->n == 0 ? r->a->trusted : s->present;
-        int best = best_head(f, r->a->trusted) >= 0 ? best_head(f, r->a->trusted) : best_head(f, mask);
+        int best = best_head(f, best_head(f, r->a->trusted) >= 0 ? r->a->trusted : mask);
 
         if (best < 0)
             return err_set(e, RC_CORRUPT, "the header of segment %016" PRIx64 " is damaged on every disk", f->first);
@@ -136,22 +163,29 @@ static enum rc chain_build(struct recovery *r, struct err *e)
     }
 }
 
-static bool same_sum(const struct found *f, unsigned a, unsigned b)
-{
-    return f->on[a].holds && f->on[b].holds && memcmp(f->on[a].sum, f->on[b].sum, XXH_SIZE) == 0;
-}
+enum seal_state { SEAL_RIGHT, SEAL_DAMAGED, SEAL_OTHER };
 
-static bool seal_on(struct journal *j, unsigned slot, const struct found *f, const struct seg_head *after)
+/* Another seal that is whole belongs to another history: that is not damage, and nothing is written over it. */
+static enum seal_state seal_on(struct journal *j, unsigned slot, const struct found *f, const struct seg_head *after)
 {
-    uint8_t block[BATCH_ALIGN];
+    uint64_t off = after->prev_end - BATCH_ALIGN;
+    uint8_t block[BATCH_ALIGN], root[HASH_SIZE];
+    struct batch_head h;
     struct file_ref ref;
     enum rc rc;
 
     if (files_get(j, slot, f->first, &ref, NULL) != RC_OK)
-        return false;
-    rc = read_padded(j->os, ref.f, block, sizeof(block), after->prev_end - BATCH_ALIGN, NULL);
+        return SEAL_DAMAGED;
+    rc = read_padded(j->os, ref.f, block, sizeof(block), off, NULL);
     files_put(j, &ref);
-    return rc == RC_OK && seal_holds(j, f->first, after, block);
+    if (rc == RC_OK && seal_holds(j, f->first, after, block))
+        return SEAL_RIGHT;
+    tree_root(&after->tree, root);
+    if (rc == RC_OK && batch_head_decode(block, f->first, off, after->prev_end, &h) == RC_OK &&
+        batch_verify(block, &h, block + BATCH_HEADER_SIZE, j->set->store_uuid) == RC_OK &&
+        !(h.flags == BATCH_SEAL && h.first_seq == after->first && memcmp(h.head, root, HASH_SIZE) == 0))
+        return SEAL_OTHER;
+    return SEAL_DAMAGED;
 }
 
 /* Header and seal of one sealed segment on every present member; `head` is the header it must have. */
@@ -162,24 +196,25 @@ static void sealed_check(struct recovery *r, const struct found *f, unsigned lik
 
     for (unsigned i = 0; i < j->n_members; i++) {
         const struct found_file *on = &f->on[i];
-        bool trusted = r->a->trusted >> i & 1, head_ok = same_sum(f, i, like), seal_ok;
+        bool trusted = r->a->trusted >> i & 1, head_ok = same_sum(f, i, like);
+        enum seal_state seal;
 
         if (!(r->s->present >> i & 1) || !on->exists || on->file_size < after->prev_end)
             continue;
-        seal_ok = seal_on(j, i, f, after);
-        if (trusted && !head_ok) {
-            repair_bytes(j, 1u << i, f->first, 0, head, SEG_HEADER_SIZE);
-            head_ok = true;
-        }
-        if (trusted && !seal_ok) {
-            uint8_t seal[BATCH_ALIGN];
+        seal = seal_on(j, i, f, after);
+        if (trusted && seal != SEAL_OTHER && (!head_ok || seal == SEAL_DAMAGED)) {
+            uint8_t bytes[BATCH_ALIGN];
 
-            seal_expected(j, f->first, after, seal);
-            repair_bytes(j, 1u << i, f->first, after->prev_end - BATCH_ALIGN, seal, sizeof(seal));
-            seal_ok = true;
+            if (!head_ok)
+                repair_bytes(j, 1u << i, f->first, 0, head, SEG_HEADER_SIZE);
+            seal_expected(j, f->first, after, bytes);
+            if (seal == SEAL_DAMAGED)
+                repair_bytes(j, 1u << i, f->first, after->prev_end - BATCH_ALIGN, bytes, sizeof(bytes));
+            head_ok = !j->member[i].failed;
+            seal = SEAL_RIGHT;
+            r->report->repaired_segments++;
         }
-        r->report->repaired_segments += trusted && (!same_sum(f, i, like) || !seal_ok);
-        if (head_ok && seal_ok)
+        if (head_ok && seal == SEAL_RIGHT)
             ret->have |= (uint8_t)(1u << i);
     }
 }
@@ -196,19 +231,16 @@ static bool any_punched(const struct found *f)
 static enum rc sealed_add(struct recovery *r, const struct found *f, const struct seg_head *after, struct err *e)
 {
     struct journal *j = r->j;
-    int like = best_head(f, r->a->trusted);
     uint8_t head[SEG_HEADER_SIZE];
     struct seg_head h;
+    unsigned like;
     struct seg s = {.first = f->first, .end = after->prev_end, .punched = any_punched(f)};
 
-    if (like < 0)
-        like = best_head(f, r->s->present);
-    HF_ASSERT(like >= 0);
-    HF_TRY(scan_head(j, (unsigned)like, f->first, head, &h, e));
+    HF_TRY(any_head(r, f, head, &h, &like, e));
     s.size = h.size;
     if (s.end < SEG_HEADER_SIZE + BATCH_ALIGN || s.end % BATCH_ALIGN != 0)
         return err_set(e, RC_CORRUPT, "segment %016" PRIx64 " gives an impossible end of the one before it", after->first);
-    sealed_check(r, f, (unsigned)like, head, after, &s);
+    sealed_check(r, f, like, head, after, &s);
     if (!s.have)
         return err_set(e, RC_CORRUPT,
                        "sequences %" PRIu64 " to %" PRIu64 " are missing on every disk: attach one that holds them",
@@ -227,14 +259,11 @@ static enum rc sealed_all(struct recovery *r, struct err *e)
 {
     for (size_t i = r->n - 1; i > 0; i--) {
         const struct found *f = &r->s->v[r->chain[i]], *next = &r->s->v[r->chain[i - 1]];
-        int best = best_head(next, r->a->trusted);
         uint8_t bytes[SEG_HEADER_SIZE];
         struct seg_head after;
+        unsigned from;
 
-        if (best < 0)
-            best = best_head(next, r->s->present);
-        HF_ASSERT(best >= 0);
-        HF_TRY(scan_head(r->j, (unsigned)best, next->first, bytes, &after, e));
+        HF_TRY(any_head(r, next, bytes, &after, &from, e));
         HF_TRY(sealed_add(r, f, &after, e));
     }
     return RC_OK;
@@ -245,15 +274,14 @@ static enum rc active_recover(struct recovery *r, struct err *e)
 {
     struct journal *j = r->j;
     const struct found *f = &r->s->v[r->chain[0]];
-    int best = best_head(f, r->a->trusted);
-    unsigned have = holders(f, r->a->trusted), others = holders(f, r->s->present & ~r->a->trusted);
+    unsigned best, have = holders(f, r->a->trusted), others = holders(f, r->s->present & ~r->a->trusted);
     uint8_t bytes[SEG_HEADER_SIZE];
     struct seg_head h;
     struct seg s;
 
-    HF_TRY(scan_head(j, (unsigned)best, f->first, bytes, &h, e));
+    HF_TRY(any_head(r, f, bytes, &h, &best, e));
     for (unsigned i = 0; i < j->n_members; i++)
-        if ((have >> i & 1) && !same_sum(f, i, (unsigned)best)) {
+        if ((have >> i & 1) && !same_sum(f, i, best)) {
             repair_bytes(j, 1u << i, f->first, 0, bytes, SEG_HEADER_SIZE);
             r->report->repaired_segments++;
         }

@@ -41,11 +41,19 @@ static enum rc pause_between(struct scrub *s)
     }
 }
 
+/* Places that were damaged, and those of them that are right now. What a disk refused to take back is not lost as long
+ * as another has it: that disk is left out. */
 static void counted(struct scrub *s, unsigned damaged, unsigned mended)
 {
     s->add->corrupt += bits(damaged);
     s->add->repaired += bits(damaged & mended);
-    s->add->unrepairable += bits(damaged & ~mended);
+}
+
+/* Places that nobody has whole. */
+static void counted_lost(struct scrub *s, unsigned n)
+{
+    s->add->corrupt += n;
+    s->add->unrepairable += n;
 }
 
 /* A file that is gone is copied back; the active one cannot be, so its member is left out and joins again. */
@@ -67,13 +75,15 @@ static void scrub_missing(struct scrub *s, struct seg *g)
         files_drop(j, i, g->first);
         if (g->end == 0) {
             member_fault(m, &why);
-            counted(s, 1u << i, g->have ? 1u << i : 0);
+            counted(s, 1u << i, 0);
         } else if (heal_copy(j, &j->image, g, 0, g->have, m, &why) == RC_OK) {
             g->have |= (uint8_t)(1u << i);
             index_have(j, g->first, i, true);
             counted(s, 1u << i, 1u << i);
-        } else {
+        } else if (g->have) {
             counted(s, 1u << i, 0);
+        } else {
+            counted_lost(s, 1);
         }
     }
 }
@@ -87,6 +97,10 @@ static void scrub_header(struct scrub *s, const struct seg *g, unsigned mask)
 
     for (unsigned i = 0; i < s->j->n_members && !any; i++)
         any = (g->have >> i & 1) && scan_head(s->j, i, g->first, good, &h, NULL) == RC_OK;
+    if (!any) {
+        counted_lost(s, 1);
+        return;
+    }
     for (unsigned i = 0; i < s->j->n_members; i++) {
         if (!(mask >> i & 1))
             continue;
@@ -96,9 +110,9 @@ static void scrub_header(struct scrub *s, const struct seg *g, unsigned mask)
         s->add->bytes += SEG_HEADER_SIZE;
         s->read += SEG_HEADER_SIZE;
     }
-    if (bad && any)
+    if (bad)
         repair_bytes(s->j, bad, g->first, 0, good, sizeof(good));
-    counted(s, bad, any ? members_live(s->j) : 0);
+    counted(s, bad, members_live(s->j));
 }
 
 /* A punched segment says so on every member. */
@@ -126,7 +140,7 @@ static enum rc scrub_batch(struct scrub *s, const struct seg *g, uint64_t *off, 
     enum rc rc = image_read(im, g->have, g->first, *off, end, g->punched, NULL, e);
 
     if (rc == RC_CORRUPT) {
-        counted(s, 1, 0);
+        counted_lost(s, 1);
         HF_TRY(image_find(im, g->have, g->first, *off + BATCH_ALIGN, end, g->first - 1, &next, e));
         *off = next.offset;
         return RC_OK;
@@ -134,8 +148,7 @@ static enum rc scrub_batch(struct scrub *s, const struct seg *g, uint64_t *off, 
     HF_TRY(rc);
     differs = image_differs(im, mask);
     counted(s, differs, differs ? image_fix(im, mask) : 0);
-    s->add->corrupt += im->n_damaged;
-    s->add->unrepairable += im->n_damaged;
+    counted_lost(s, im->n_damaged);
     s->add->blocks += (uint64_t)bits(mask) * (1 + im->n_attach);
     s->add->bytes += (uint64_t)bits(mask) * im->head.total;
     s->read += (uint64_t)bits(mask) * im->head.total;

@@ -115,15 +115,15 @@ static enum rc proven_later(struct walk *w, uint64_t from, uint64_t seq, uint64_
     struct image im;
     enum rc rc;
 
-    if (j->set->acked >= seq && !j->set->confirm_epoch) {
-        *ret_next = j->set->acked + 1;
-        return RC_OK;
-    }
     HF_TRY(image_init(&im, j, e));
     rc = image_find(&im, trusted_now(w), w->head.first, from, w->head.size, seq, &h, e);
     image_free(&im);
     if (rc == RC_OK)
         *ret_next = h.first_seq;
+    if (rc == RC_END && j->set->acked >= seq && !j->set->confirm_epoch) {
+        *ret_next = j->set->acked + 1;
+        rc = RC_OK;
+    }
     return rc;
 }
 

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define IDLE_NS (200 * 1000000LL)   /* how long the reader sleeps on the journal at a time: it notices the end so soon */
+#define IDLE_NS (200 * 1000000LL)   /* how long the reader sleeps on the journal at a time: it notices the end so soon \
+                                     */
 #define GATHER_NS (20 * 1000000LL)  /* how long records may gather before they are read, when nobody waits for them */
 #define RETRY_NS (1000 * 1000000LL) /* after a failure */
 
@@ -226,7 +227,8 @@ enum rc meter_wait(struct meter *m, uint64_t seq, struct err *e)
         if (m->committed >= seq)
             rc = RC_OK;
         else if (rc != RC_OK)
-            rc = err_set(e, RC_IO, "the meter cannot follow the journal: %s", rc == RC_END ? "it ends earlier" : local.text);
+            rc = err_set(e, RC_IO, "the meter cannot follow the journal: %s",
+                         rc == RC_END ? "it ends earlier" : local.text);
     }
     meter_unlock(m);
     return rc;
@@ -304,8 +306,8 @@ enum rc meter_open(struct os *os, struct journal *j, struct keystore *k, const s
         rc = err_set(e, RC_LIMIT, "the data folder's path is too long");
     if (rc == RC_OK)
         rc = meter_books_local(m, e);
-    if (rc == RC_OK)
-        rc = meter_db_open(m, e);
+    if (rc == RC_OK && (rc = meter_db_open(m, e)) == RC_CORRUPT)
+        rc = err_wrap(e, rc, "the control database is damaged (`holdfast rebuild` makes it again from the journal)");
     if (rc == RC_OK)
         rc = check_against_journal(m, e);
     if (rc == RC_OK)
@@ -375,5 +377,6 @@ enum rc meter_destroy(struct os *os, const char *data_dir, struct err *e)
         if (rc != RC_OK && rc != RC_NOT_FOUND)
             return rc;
     }
-    return os_sync_dir(os, data_dir, e);
+    enum rc rc = os_sync_dir(os, data_dir, e);
+    return rc == RC_NOT_FOUND ? RC_OK : rc; /* no folder, no database */
 }

@@ -5,17 +5,17 @@
  * (invariant 4), so a crash at any point prices nothing twice and misses nothing. Batches are committed when somebody
  * waits, and otherwise about twice a second; the result does not depend on the batching.
  *
- * Storage: the first REC_TICK in each 5 minutes samples the stored bytes of every (account, bucket, class) into the hour
- * floor(T / 3600) that contains it; a tick that never came samples nothing. The hour is closed by the first tick of a
- * later one: one posting per account, one line per (bucket, item), each rounded half-up to 10^-9 (storage: sum of
- * samples x price / (30 x 288) / 2^30 for tencent-cos). Usage that is read before the tick of its own hour counts in the
- * hour before. Requests of successful writes come from their records; reads and refused requests from REC_USAGE, which
- * meter_note sums per minute; the price book says whether failed ones (4xx, 5xx) cost.
+ * Storage: the first REC_TICK in each 5 minutes samples the stored bytes of every (account, bucket, class) into the
+ * hour floor(T / 3600) that contains it; a tick that never came samples nothing. The hour is closed by the first tick
+ * of a later one: one posting per account, one line per (bucket, item), each rounded half-up to 10^-9 (storage: sum of
+ * samples x price / (30 x 288) / 2^30 for tencent-cos). Usage that is read before the tick of its own hour counts in
+ * the hour before. Requests of successful writes come from their records; reads and refused requests from REC_USAGE,
+ * which meter_note sums per minute; the price book says whether failed ones (4xx, 5xx) cost.
  *
- * Stage: the effective balance is the ledger less the open hour, rounded as it would be posted. An account is below zero
- * from the first tick that finds the effective balance negative; its stage then follows from its timetable and the time
- * since (own tenants: destruction by the latest date). A top-up that brings it to zero or above lifts the stage at once;
- * one that does not changes nothing. An account with balance 0 and no usage is active.
+ * Stage: the effective balance is the ledger less the open hour, rounded as it would be posted. An account is below
+ * zero from the first tick that finds the effective balance negative; its stage then follows from its timetable and the
+ * time since (own tenants: destruction by the latest date). A top-up that brings it to zero or above lifts the stage at
+ * once; one that does not changes nothing. An account with balance 0 and no usage is active.
  *
  * Price books and timetables come from the binary and D/prices, D/timetables; what counts is the text that a REC_PRICES
  * recorded, from the hour after it on, so a replay prices as the live run did.
@@ -37,8 +37,8 @@ struct meter_cfg {
     const char *data_dir; /* control.db, prices/, timetables/; NULL = database in memory, built-in data only */
     bool inert;           /* tests, rebuild: no thread; meter_step drives it */
 };
-/* RC_INVALID with file:line:column for an override that is not valid; RC_CORRUPT for a database that is damaged or ahead
- * of the journal (rebuild it: meter_destroy, then open again). keys may be NULL in tests. */
+/* RC_INVALID with file:line:column for an override that is not valid; RC_CORRUPT for a database that is damaged or
+ * ahead of the journal (rebuild it: meter_destroy, then open again). keys may be NULL in tests. */
 enum rc meter_open(struct os *os, struct journal *j, struct keystore *k, const struct meter_cfg *cfg,
                    struct meter **ret, struct err *e) HF_MUST_USE;
 void meter_close(struct meter *m);
@@ -48,7 +48,8 @@ struct registry *meter_registry(struct meter *m);
 /* Reads up to max records (0 = until the durable mark) and commits. RC_END when at the mark. Only with cfg.inert. */
 enum rc meter_step(struct meter *m, unsigned max, struct err *e) HF_MUST_USE;
 /* Until the reader has applied and committed seq; RC_IO with its reason when the reader has failed (it tries again each
- * second, except after a record that it cannot understand), RC_CANCELLED when it is closing. Inert: does the reading. */
+ * second, except after a record that it cannot understand), RC_CANCELLED when it is closing. Inert: does the reading.
+ */
 enum rc meter_wait(struct meter *m, uint64_t seq, struct err *e) HF_MUST_USE;
 uint64_t meter_cursor(struct meter *m);
 
@@ -87,17 +88,19 @@ enum rc meter_check_topup(struct meter *m, struct view name, int64_t amount_nano
 /* [{"name", "currency", "balance", "burn_per_day", "runway_hours", "stage", "hours_to_stop", "hours_to_destroy"}], in
  * order of creation, default first (its balance and burn "0.00", its hours null). now_ns: business time.
  * balance: ledger less open hour. burn_per_day: a day of what is stored now, and the requests and egress of the last 24
- * hours. runway_hours: balance / burn; 0 from zero down, null when nothing burns. hours_to_stop, hours_to_destroy: hours
- * left once below zero (0 when reached), before that the runway and the timetable's hours (null when nothing burns). */
+ * hours. runway_hours: balance / burn; 0 from zero down, null when nothing burns. hours_to_stop, hours_to_destroy:
+ * hours left once below zero (0 when reached), before that the runway and the timetable's hours (null when nothing
+ * burns). */
 enum rc meter_accounts_json(struct meter *m, int64_t now_ns, json_t **ret, struct err *e) HF_MUST_USE;
 enum rc meter_account_json(struct meter *m, struct view name, int64_t now_ns, json_t **ret, struct err *e) HF_MUST_USE;
 /* {"account", "month", "time_zone", "currency", "lines": [{"item", "bucket", "quantity", "unit", "price", "amount"}],
- * "total", "balance", "topups": [{"time", "amount", "ref"}]}. month "2026-11" in the price book's time zone; empty = the
- * present one. Months without data: empty lines. Lines in order of bucket name, then item (storage.STANDARD …,
+ * "total", "balance", "topups": [{"time", "amount", "ref"}]}. month "2026-11" in the price book's time zone; empty =
+ * the present one. Months without data: empty lines. Lines in order of bucket name, then item (storage.STANDARD …,
  * requests.STANDARD …, egress.internet …); requests that name no bucket have bucket "". quantity, price and amount are
  * decimal strings: GB-month (at most 15 digits behind the point) at the price per GB-month, requests at the price of
  * one, GB at the price per GB. amount is the sum of the posted hours and of the open one, positive, in full precision;
- * it differs from quantity x price only by the hours' rounding. total: of the lines. balance: now, as in status. */
+ * it differs from quantity x price only by the hours' rounding. total: of the lines. balance: now, as in status. Of
+ * `default`, which is not charged, price and amounts are 0. */
 enum rc meter_statement_json(struct meter *m, struct view name, struct view month, int64_t now_ns, json_t **ret,
                              struct err *e) HF_MUST_USE;
 /* [{"access_key", "account", "created", "revoked"}], oldest first; account empty = of all; times in RFC 3339, revoked

@@ -155,7 +155,8 @@ static enum rc apply_account(struct meter *m, const struct journal_rec *rec, con
     a->id = rec->seq;
     a->created_ns = rec->time_ns;
     a->charged = true;
-    if (!view_copy(r->name, a->name, sizeof(a->name)) || !view_copy(r->prices, a->prices_name, sizeof(a->prices_name)) ||
+    if (!view_copy(r->name, a->name, sizeof(a->name)) ||
+        !view_copy(r->prices, a->prices_name, sizeof(a->prices_name)) ||
         !view_copy(r->timetable, a->timetable_name, sizeof(a->timetable_name))) {
         free(a);
         return bad_record(rec, RC_CORRUPT, e, "a name is too long");

@@ -42,7 +42,8 @@ static enum rc book_get(struct meter *m, bool is_timetable, const char *file, st
     if (!b)
         return err_set(e, RC_NOMEM, "%s: out of memory", file);
     b->is_timetable = is_timetable;
-    enum rc rc = is_timetable ? timetable_parse(file, text, &b->timetable, e) : price_book_parse(file, text, &b->prices, e);
+    enum rc rc =
+        is_timetable ? timetable_parse(file, text, &b->timetable, e) : price_book_parse(file, text, &b->prices, e);
     if (rc != RC_OK) {
         free(b);
         return rc;
@@ -212,8 +213,8 @@ static enum rc keep_text(struct meter *m, struct book *b, struct err *e)
     b->kept = true;
     return sql_exec(m->sql, e,
                     "INSERT OR IGNORE INTO book_text (id, is_timetable, name, sha256, text) VALUES (?, ?, ?, ?, ?)",
-                    "iitbv", (int64_t)id->id, (int64_t)b->is_timetable, id->name, view_of(id->sha256, sizeof(id->sha256)),
-                    view_of(id->text, id->text_n));
+                    "iitbv", (int64_t)id->id, (int64_t)b->is_timetable, id->name,
+                    view_of(id->sha256, sizeof(id->sha256)), view_of(id->text, id->text_n));
 }
 
 enum rc meter_books_keep(struct meter *m, struct err *e)
@@ -230,10 +231,9 @@ static enum rc keep_slot(struct meter *m, const struct book_slot *s, struct err 
 {
     HF_TRY(meter_txn(m, e));
     if (s->pending)
-        return sql_exec(m->sql, e,
-                        "INSERT OR REPLACE INTO book_slot (is_timetable, name, current, pending) VALUES (?, ?, ?, ?)",
-                        "itii", (int64_t)s->is_timetable, s->name, (int64_t)id_of(s->current)->id,
-                        (int64_t)id_of(s->pending)->id);
+        return sql_exec(
+            m->sql, e, "INSERT OR REPLACE INTO book_slot (is_timetable, name, current, pending) VALUES (?, ?, ?, ?)",
+            "itii", (int64_t)s->is_timetable, s->name, (int64_t)id_of(s->current)->id, (int64_t)id_of(s->pending)->id);
     return sql_exec(m->sql, e,
                     "INSERT OR REPLACE INTO book_slot (is_timetable, name, current, pending) VALUES (?, ?, ?, NULL)",
                     "iti", (int64_t)s->is_timetable, s->name, (int64_t)id_of(s->current)->id);
@@ -332,10 +332,13 @@ static enum rc load_slot(struct meter *m, struct sql_stmt *q, struct err *e)
     s->current = book_by_id(m, is_timetable, (uint64_t)sql_i64(q, 2));
     s->pending = pending ? book_by_id(m, is_timetable, (uint64_t)sql_i64(q, 3)) : NULL;
     if (!same_currency(s->current, s->local))
-        return err_set(e, RC_INVALID, "price book %s: its currency was %s and cannot become %s; give the new one another "
-                       "name", s->name, s->current->prices->currency, s->local->prices->currency);
+        return err_set(e, RC_INVALID,
+                       "price book %s: its currency was %s and cannot become %s; give the new one another "
+                       "name",
+                       s->name, s->current->prices->currency, s->local->prices->currency);
     if (!s->current || (pending && !s->pending))
-        return err_set(e, RC_CORRUPT, "control database: the text of book %s is missing; run `holdfast rebuild`", s->name);
+        return err_set(e, RC_CORRUPT, "control database: the text of book %s is missing; run `holdfast rebuild`",
+                       s->name);
     return RC_OK;
 }
 

@@ -140,7 +140,8 @@ enum rc meter_row_named(struct meter *m, struct meter_row *r, struct view name, 
         return rc == RC_END ? RC_OK : rc;
     bool fits = view_copy(sql_text(q, 0), r->name, sizeof(r->name));
     sql_done(q);
-    return fits ? RC_OK : err_set(e, RC_CORRUPT, "control database: a bucket's name is too long; run `holdfast rebuild`");
+    return fits ? RC_OK
+                : err_set(e, RC_CORRUPT, "control database: a bucket's name is too long; run `holdfast rebuild`");
 }
 
 /* ---- the batch's transaction ---- */

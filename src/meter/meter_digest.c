@@ -36,9 +36,9 @@ static enum rc feed_all(struct meter *m, struct digest *d, struct err *e)
 {
     HF_TRY(settle_all(m, e));
     HF_TRY(ledger_digest(m->sql, d, e));
-    HF_TRY(feed(m, d,
-                "SELECT id, created_ns, balance_nano, COALESCE(below_since_ns, -1), stage, name FROM account ORDER BY id",
-                5, e));
+    HF_TRY(feed(
+        m, d, "SELECT id, created_ns, balance_nano, COALESCE(below_since_ns, -1), stage, name FROM account ORDER BY id",
+        5, e));
     HF_TRY(feed(m, d,
                 "SELECT account, bucket, stored, quantity_hi, quantity_lo, item FROM open_usage "
                 "ORDER BY account, bucket, item",
@@ -50,11 +50,13 @@ static enum rc feed_all(struct meter *m, struct digest *d, struct err *e)
     HF_TRY(feed(m, d,
                 "SELECT cause, account, from_stage, to_stage, time_ns, '' FROM stage_change ORDER BY cause, account", 5,
                 e));
-    HF_TRY(feed(m, d, "SELECT account, seq, created_ns, COALESCE(revoked_ns, -1), access_key FROM access_key ORDER BY "
-                      "access_key",
+    HF_TRY(feed(m, d,
+                "SELECT account, seq, created_ns, COALESCE(revoked_ns, -1), access_key FROM access_key ORDER BY "
+                "access_key",
                 4, e));
-    return feed(m, d, "SELECT is_timetable, COALESCE(current, 0), COALESCE(pending, 0), name FROM book_slot "
-                      "ORDER BY is_timetable, name",
+    return feed(m, d,
+                "SELECT is_timetable, COALESCE(current, 0), COALESCE(pending, 0), name FROM book_slot "
+                "ORDER BY is_timetable, name",
                 3, e);
 }
 

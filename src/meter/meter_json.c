@@ -224,18 +224,21 @@ static enum rc check_account(const struct meter *m, struct view name, struct vie
     const struct price_book *book = meter_prices(m, prices);
 
     if (!account_name_valid(name))
-        return err_set(e, RC_INVALID, "an account's name is 1 to 63 of a-z, 0-9 and -, and does not begin with -, "
-                                      "not `%.*s`",
+        return err_set(e, RC_INVALID,
+                       "an account's name is 1 to 63 of a-z, 0-9 and -, and does not begin with -, "
+                       "not `%.*s`",
                        shown(name), name.p);
     if (meter_account_named(m, name))
         return err_set(e, RC_EXISTS, "account `%.*s` exists", shown(name), name.p);
     if (!book)
-        return err_set(e, RC_INVALID, "there is no price book `%.*s`, neither built in nor as prices/NAME.yaml in the "
-                                      "data folder",
+        return err_set(e, RC_INVALID,
+                       "there is no price book `%.*s`, neither built in nor as prices/NAME.yaml in the "
+                       "data folder",
                        shown(prices), prices.p);
     if (!meter_timetable(m, timetable))
-        return err_set(e, RC_INVALID, "there is no timetable `%.*s`, neither built in nor as timetables/NAME.yaml in "
-                                      "the data folder",
+        return err_set(e, RC_INVALID,
+                       "there is no timetable `%.*s`, neither built in nor as timetables/NAME.yaml in "
+                       "the data folder",
                        shown(timetable), timetable.p);
     if (!view_eqs(currency, book->currency))
         return err_set(e, RC_INVALID, "price book %s is in %s, not in `%.*s`", book->id.name, book->currency,

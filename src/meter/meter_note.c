@@ -25,8 +25,8 @@ struct note {
     uint64_t requests, egress_bytes;
     uint32_t next; /* index + 1 in its place's chain; 0 ends it */
 };
-/* Invariant: line[0..n) are the sums; head[h] begins the chain of those whose hash falls there. Nothing is ever lost but
- * what a crash takes, or what finds no memory: both in the customer's favour. */
+/* Invariant: line[0..n) are the sums; head[h] begins the chain of those whose hash falls there. Nothing is ever lost
+ * but what a crash takes, or what finds no memory: both in the customer's favour. */
 struct shard {
     pthread_mutex_t lock;
     struct note *line;
@@ -135,7 +135,8 @@ void meter_note(struct meter *m, const struct meter_event *ev)
     key.status = ev->http_status / 100 % 10;
     key.egress = ev->egress >= ITEM_EGRESS_INTERNET ? ev->egress : ITEM_EGRESS_INTERNET;
     if (ev->bucket > 0)
-        memcpy(key.bucket_name, ev->bucket_name.p, ev->bucket_name.n < BUCKET_NAME_MAX ? ev->bucket_name.n : BUCKET_NAME_MAX);
+        memcpy(key.bucket_name, ev->bucket_name.p,
+               ev->bucket_name.n < BUCKET_NAME_MAX ? ev->bucket_name.n : BUCKET_NAME_MAX);
     if (ev->access_key.n <= ACCESS_KEY_MAX && ev->access_key.n > 0)
         memcpy(key.access_key, ev->access_key.p, ev->access_key.n);
     if (count(m->notes, &key, ev->egress_bytes, SHARD_LINES_MAX))

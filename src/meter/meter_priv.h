@@ -1,8 +1,8 @@
 /* Holdfast: the meter's state and what its files share.
  *
- * Memory holds what each record touches: accounts and, per (account, bucket), the stored bytes and the open hour's sums.
- * The database holds the same as of the last commit, and everything that is closed: postings, months, keys, changes of
- * stage, books.
+ * Memory holds what each record touches: accounts and, per (account, bucket), the stored bytes and the open hour's
+ * sums. The database holds the same as of the last commit, and everything that is closed: postings, months, keys,
+ * changes of stage, books.
  *
  * Invariants (tests/unit/test_meter.c):
  *  M1 Cursor, sums, postings and stages commit in one transaction; a transaction that is dropped leaves memory to be
@@ -10,11 +10,10 @@
  *     [crash_at_any_point_replays_to_the_same_digest].
  *  M2 The result is a function of the records alone: not of the batching, the thread, or when it was asked
  *     [digest_does_not_depend_on_batching].
- *  M3 Sampling is lazy: a row is sampled when it changes, is closed or is asked for; `sampled` says up to which sample it
- *     has been. sum = sum so far + stored * (samples - sampled), because stored stood still in between.
- *  M4 An account's `stored` and `open` are the sums over its rows, except that storage is sampled into `open` at every
- *     tick.
- * Locks: `turn` then `lock` (meter_lock) guard everything here but notes, stages and the registry, which have their own.
+ *  M3 Sampling is lazy: a row is sampled when it changes, is closed or is asked for; `sampled` says up to which sample
+ * it has been. sum = sum so far + stored * (samples - sampled), because stored stood still in between. M4 An account's
+ * `stored` and `open` are the sums over its rows, except that storage is sampled into `open` at every tick. Locks:
+ * `turn` then `lock` (meter_lock) guard everything here but notes, stages and the registry, which have their own.
  * Functions that take struct meter expect the lock to be held unless they are in meter.h. */
 #ifndef HF_METER_PRIV_H
 #define HF_METER_PRIV_H
@@ -28,7 +27,7 @@
 #define RECENT_HOURS 24   /* the burn of requests and egress looks so far back, the open hour included */
 #define TABLE_START 256   /* of rows and accounts; a power of two */
 #define METER_BATCH_RECORDS 512
-#define METER_COMMIT_RECORDS 65536 /* a commit at the latest after so many records */
+#define METER_COMMIT_RECORDS 65536  /* a commit at the latest after so many records */
 #define METER_COMMIT_NS 500000000LL /* or after so long */
 
 struct meter_account;

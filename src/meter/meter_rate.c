@@ -56,8 +56,8 @@ enum rc meter_balance_near(const struct meter_account *a, int64_t *ret_nano)
     return money_add(a->balance_nano, -open, ret_nano);
 }
 
-/* Rounding moves a line by at most half a nano, so the sum of rounded lines and the rounded sums differ by less than one
- * nano per line and one per cell. Only within that of zero must each row be looked at. */
+/* Rounding moves a line by at most half a nano, so the sum of rounded lines and the rounded sums differ by less than
+ * one nano per line and one per cell. Only within that of zero must each row be looked at. */
 enum rc meter_below_zero(const struct meter *m, const struct meter_account *a, bool *ret)
 {
     int64_t near, exact, slack = (int64_t)(a->n_rows + 1) * PRICE_CELLS;

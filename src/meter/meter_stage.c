@@ -61,11 +61,8 @@ enum rc meter_take_stage(struct meter *m, struct buf *payload)
     pthread_mutex_lock(&m->stage_lock);
     if (m->n_stages > 0) {
         const struct stage_note *n = &m->stage[0];
-        const struct account_rec r = {.type = REC_STAGE,
-                                      .account = n->account,
-                                      .name = view_cstr(n->name),
-                                      .stage = n->stage,
-                                      .cause = n->cause};
+        const struct account_rec r = {
+            .type = REC_STAGE, .account = n->account, .name = view_cstr(n->name), .stage = n->stage, .cause = n->cause};
         rc = account_rec_encode(&r, payload);
         if (rc == RC_OK)
             dequeue_at(m, 0);
@@ -74,8 +71,8 @@ enum rc meter_take_stage(struct meter *m, struct buf *payload)
     return rc;
 }
 
-/* Changes that were committed and not yet seen as records; after a restart they are offered again, and the repeat of one
- * that was on its way is refused by its cause. */
+/* Changes that were committed and not yet seen as records; after a restart they are offered again, and the repeat of
+ * one that was on its way is refused by its cause. */
 enum rc meter_stages_load(struct meter *m, struct err *e)
 {
     struct sql_stmt *q;
@@ -89,9 +86,8 @@ enum rc meter_stages_load(struct meter *m, struct err *e)
                      "ORDER BY cause, account",
                      ""));
     while ((rc = sql_next(q, e)) == RC_OK) {
-        struct stage_note n = {.account = (uint64_t)sql_i64(q, 0),
-                               .cause = (uint64_t)sql_i64(q, 1),
-                               .stage = (enum stage)sql_i64(q, 2)};
+        struct stage_note n = {
+            .account = (uint64_t)sql_i64(q, 0), .cause = (uint64_t)sql_i64(q, 1), .stage = (enum stage)sql_i64(q, 2)};
         const struct meter_account *a = meter_account_of(m, n.account);
         if (!a)
             continue;

@@ -150,7 +150,8 @@ static enum rc month_parse(struct view v, int64_t *ret, struct err *e)
 /* The first instant of a month in a time zone; month 13 is January of the year after. */
 static int64_t month_start_ns(int64_t year, int64_t month, int32_t utc_offset_s)
 {
-    const struct civil c = {.year = (int)(month > 12 ? year + 1 : year), .month = (int)(month > 12 ? 1 : month), .day = 1};
+    const struct civil c = {
+        .year = (int)(month > 12 ? year + 1 : year), .month = (int)(month > 12 ? 1 : month), .day = 1};
     return (civil_to_s(&c) - utc_offset_s) * NS_PER_S;
 }
 

@@ -1,5 +1,7 @@
 /* Local stream sockets: listen, connect, lines. */
-#define _GNU_SOURCE
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4 */
+#endif
 #include "os/sock.h"
 
 #include <errno.h>

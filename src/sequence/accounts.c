@@ -47,11 +47,7 @@ enum rc engine_topup(struct engine *g, struct view account, int64_t amount_nano,
 {
     struct account_rec rec = {.type = REC_TOPUP, .amount_nano = amount_nano, .ref = ref};
 
-    if (amount_nano <= 0)
-        return err_set(e, RC_INVALID, "a top-up must be above zero");
-    HF_TRY(find(g, account, &rec.account, e));
-    if (rec.account == ACCOUNT_DEFAULT)
-        return err_set(e, RC_INVALID, "the account `default` is not charged and takes no money");
+    HF_TRY(meter_check_topup(g->meter, account, amount_nano, ref, &rec.account, e));
     return record(g, &rec, e);
 }
 

@@ -242,6 +242,11 @@ enum rc seq_batch_usage(struct seq *s)
     return write_all(s, REC_USAGE, meter_take_usage);
 }
 
+enum rc seq_batch_prices(struct seq *s)
+{
+    return write_all(s, REC_PRICES, meter_take_prices);
+}
+
 enum rc seq_batch_stages(struct seq *s)
 {
     return write_all(s, REC_STAGE, meter_take_stage);

@@ -165,6 +165,9 @@ enum rc engine_rebuild(struct os *os, const struct engine_cfg *cfg, void (*progr
 
     if (!g)
         return err_set(e, RC_NOMEM, "out of memory");
+    struct engine_cfg offline = *cfg;
+    offline.disks.offline = true;
+    cfg = &offline;
     g->os = os;
     enum rc rc = data_path(dir, cfg, DIR_CATALOG) ? RC_OK : err_set(e, RC_LIMIT, "%s: the path is too long", cfg->disks.data_dir);
     if (rc == RC_OK)

@@ -105,6 +105,9 @@ enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), vo
         if (rc == RC_OK && copied)
             copied(ctx, 0);
     }
+    /* The journal is whole there; the disk is not ok before its volumes are. */
+    if (rc == RC_END)
+        g->disks->disk[slot].state = DISK_REBUILDING;
     while (rc == RC_END) {
         uint64_t bytes = 0;
 

@@ -79,5 +79,7 @@ enum rc seq_batch_ticks(struct seq *s, int64_t to_ns, unsigned max, bool *ret_mo
 /* The running minute's usage and the meter's stage changes, as records. */
 enum rc seq_batch_usage(struct seq *s) HF_MUST_USE;
 enum rc seq_batch_stages(struct seq *s) HF_MUST_USE;
+/* Price books and timetables that the journal does not know yet. */
+enum rc seq_batch_prices(struct seq *s) HF_MUST_USE;
 
 #endif

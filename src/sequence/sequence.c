@@ -165,15 +165,17 @@ enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct
     }
     seq_time_init(s);
     s->usage_due_ns = clock_mono_ns(os->clock) + USAGE_EVERY_NS;
-    if (cfg->virtual_clock && disks->fresh) {
-        /* A record at the very start, so that a restart stands where this one stood. */
+    /* A record at the very start, so that a restart of a virtual clock stands where this one stood; and the price books
+     * that apply from here on, so that a replay does not depend on files. */
+    if (cfg->virtual_clock && disks->fresh)
         rc = seq_batch_record(s, REC_TICK, s->virtual_ns, (struct view){NULL, 0});
-        if (rc == RC_OK)
-            rc = seq_batch_commit(s);
-        if (rc != RC_OK) {
-            err_set(e, rc, "the journal takes no records");
-            goto err1;
-        }
+    if (rc == RC_OK)
+        rc = seq_batch_prices(s);
+    if (rc == RC_OK)
+        rc = seq_batch_commit(s);
+    if (rc != RC_OK) {
+        err_set(e, rc, "the journal takes no records%s%s", s->broken ? ": " : "", s->broken ? s->broken : "");
+        goto err1;
     }
     rc = os_thread(&s->thread, "hf-sequencer", run, s);
     if (rc != RC_OK) {

@@ -100,6 +100,16 @@ static void note_copy(struct making_copy *m)
     pthread_mutex_unlock(&m->s->lock);
 }
 
+/* What cannot be removed now is removed at the next start. */
+static void discard(struct making_copy *m)
+{
+    char temp[OS_PATH_MAX];
+    volume_path(m->s, m->slot, m->v->id, ".tmp", temp);
+    enum rc rc = os_unlink(m->s->os, temp, NULL);
+    if (rc != RC_OK && rc != RC_NOT_FOUND)
+        slot_degraded(m->s, m->slot);
+}
+
 enum rc copy_make(struct scrub_work *k, struct volume *v, unsigned slot, const struct extent_list *live,
                   struct scrub_count *c, struct err *e)
 {
@@ -115,17 +125,14 @@ enum rc copy_make(struct scrub_work *k, struct volume *v, unsigned slot, const s
     uint64_t blocks = live_blocks(live) + 1; /* the header too */
     if (rc == RC_OK) {
         note_copy(&m);
-        c->corrupt += blocks;
         c->repaired += blocks - m.holes;
         c->unrepairable += m.holes;
-        atomic_fetch_add(&m.s->corrupt_found, blocks);
         atomic_fetch_add(&m.s->corrupt_repaired, blocks - m.holes);
     } else {
-        char temp[OS_PATH_MAX];
-        volume_path(m.s, slot, v->id, ".tmp", temp);
-        if (os_unlink(m.s->os, temp, NULL) != RC_OK)
-            slot_degraded(m.s, slot); /* the next start removes it */
+        discard(&m);
     }
+    c->corrupt += blocks;
+    atomic_fetch_add(&m.s->corrupt_found, blocks);
     free(m.run.data);
     return rc;
 }

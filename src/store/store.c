@@ -6,9 +6,14 @@
 
 #define TEMP_NAMES_MAX (1u << 20) /* bytes of left-over names removed at one start */
 
+bool store_slot_failed(const struct store *s, unsigned slot)
+{
+    return slot < s->n_slots && (atomic_load(&s->failed) & SLOT_BIT(slot));
+}
+
 bool slot_usable(const struct store *s, unsigned slot)
 {
-    if (atomic_load(&s->failed) & SLOT_BIT(slot))
+    if (store_slot_failed(s, slot))
         return false;
     return disk_usable(&s->disks->disk[slot]);
 }

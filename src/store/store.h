@@ -7,14 +7,25 @@
  * ends: bytes without a record are dead (never acknowledged). The journal's record is what makes an extent live; the
  * catalog lists live extents by volume (cat_extents) for scrub, rebuild and dropping.
  *
- * Invariants (tests/unit/test_store.c, tests/fault):
- *  S1 store_put_finish returns RC_OK only after the bytes are synced on every usable disk of the placement, and at
- * least one S2 store_read gives only bytes whose block checksum, identity and offset were verified in the very buffer
- * that is returned S3 a failed sync or write on a disk: the volume copy there is abandoned, the disk quarantined, its
- * volumes are degraded; writers go on with the others, or start over on another volume when fewer than one copy is left
- *  S4 a corrupt copy is never the source of a repair; a repaired block is read back and verified
+ * Extents begin at multiples of 4096, so that no sector of an acknowledged one is written again by its neighbour;
+ * between them are zeros. A volume file gets its name when it is whole (temporary name, sync, rename, sync of the
+ * folder).
+ *
+ * Invariants (tests/unit/test_store.c, tests/unit/test_store_faults.c):
+ *
+ * S1 store_put_finish returns RC_OK only after the bytes are synced on every usable disk of the placement, at least one
+ *
+ * S2 store_read gives only bytes whose block checksum, identity and offset were verified in the very buffer that is
+ *    returned
+ *
+ * S3 after a failed sync or write on a disk the volume copy there is abandoned, the disk quarantined, its volumes are
+ *    degraded; writers go on with the others, and the next put takes a new volume. A full disk is not quarantined: what
+ *    was not acknowledged is refused
+ *
+ * S4 a corrupt copy is never the source of a repair; a repaired block is read back and verified
+ *
  * Threads: all functions from any thread; one store_put is one thread's at a time. Memory: a put holds no buffer of its
- * own. */
+ * own; a scrub holds one run of blocks for each disk and the extents of one volume. */
 #ifndef HF_STORE_STORE_H
 #define HF_STORE_STORE_H
 
@@ -35,7 +46,9 @@ struct extent {
 };
 
 struct store;
-/* Called (from any thread) when a disk had to be quarantined, so that the sequencer can expel it from the journal. */
+/* Called once (from any thread) when a disk had to be quarantined, so that the sequencer can expel it from the journal:
+ * before anything that was stored without it is acknowledged. The disk's state is then the sequencer's to set; without
+ * a function the store sets it. The function may not call the store. */
 typedef void store_disk_failed_fn(void *ctx, unsigned slot);
 struct store_cfg {
     store_disk_failed_fn *disk_failed;
@@ -45,7 +58,10 @@ struct store_cfg {
 };
 enum rc store_open(struct os *os, struct diskset *disks, struct journal *j, const struct store_cfg *cfg,
                    struct store **ret, struct err *e) HF_MUST_USE;
+/* All puts are freed, nobody reads. */
 void store_close(struct store *s);
+/* Was this disk quarantined here, and not replaced since? For those that failed before store_open had returned. */
+bool store_slot_failed(const struct store *s, unsigned slot);
 
 /* Writing one body of known size. begin reserves extents; write takes the data in order, in pieces that are multiples
  * of BLOCK_DATA_MAX but for the last; finish syncs and gives the extents (array owned by the put, valid until
@@ -71,12 +87,19 @@ struct extent_source {
     enum rc (*next)(void *ctx, struct extent *ret);
     void *ctx;
 };
-/* Verifies every live block on every disk that should hold it; heals; reads back. Copies whole volumes that a disk
- * lacks. */
+/* Verifies every live block, the volumes' headers and the zeros between extents on every disk that should hold them;
+ * heals; reads back. Makes whole copies that a disk lacks. The list of live extents is to be asked for right before the
+ * call. Of the counters, blocks, corrupt and repaired count each copy's block and header; a copy that is missing has
+ * all its blocks corrupt; unrepairable are those of which no copy is good. One failing disk does not end a scrub: it is
+ * quarantined as by any read or write, and what was not repaired is corrupt but not repaired. All disks are read at
+ * once; the functions of the pace are called by one thread at a time. RC_CANCELLED when told to stop. */
 enum rc store_scrub(struct store *s, const struct extent_source *live, const struct scrub_pace *pace,
                     struct scrub_count *add, struct err *e) HF_MUST_USE;
-/* After diskset_replace or a stale return: copies the live extents of one volume that the slot lacks (verified at the
- * source, read back at the target). RC_END when the slot lacks nothing. next_live gives that volume's live extents. */
+/* After diskset_replace or a stale return, until RC_END (the slot lacks nothing): makes the copy of one volume that the
+ * slot lacks from its live extents (verified at the source, read back at the target), or verifies and heals one that
+ * was there before the disk was away. Open volumes are sealed first; one with puts in flight is waited for a little,
+ * and then the result is RC_OK with 0 bytes. A source that cannot be read now is an error, and leaves nothing behind; a
+ * block of which no copy is whole is left out. */
 enum rc store_heal_step(struct store *s, unsigned slot,
                         enum rc (*open_live)(void *ctx, uint64_t volume, struct extent_source *ret), void *ctx,
                         uint64_t *ret_bytes, struct err *e) HF_MUST_USE;

@@ -38,14 +38,14 @@ class Writer(threading.Thread):
 
     def step(self):
         r = self.random
-        known = [k for k in self.state if k.startswith(f"/b/{self.prefix}/")]
+        known = [k for k in self.state if k.startswith(f"/bkt/{self.prefix}/")]
         if known and r.random() < 0.15:
             key = r.choice(known)
             self.change("DELETE", key, None, b"")
         elif r.random() < 0.03:
-            self.multipart(f"/b/{self.prefix}/m{r.randrange(10 ** 9)}")
+            self.multipart(f"/bkt/{self.prefix}/m{r.randrange(10 ** 9)}")
         else:
-            key = r.choice(known) if known and r.random() < 0.2 else f"/b/{self.prefix}/{r.randrange(10 ** 9)}"
+            key = r.choice(known) if known and r.random() < 0.2 else f"/bkt/{self.prefix}/{r.randrange(10 ** 9)}"
             size = r.choice([0, 1, 100, 4096, 20_000, 131_072, 131_073, 700_000])
             self.change("PUT", key, content(f"{key}{r.random()}", size), None)
 
@@ -90,7 +90,7 @@ def test_no_acknowledged_object_is_lost_over_many_kills(make):
     rng = random.Random(seed)
     daemon = make(binary=RELEASE_BIN)
     client = RawClient(daemon.s3)
-    assert client.put("/b", b"")[0] == 200
+    assert client.put("/bkt", b"")[0] == 200
     state, acknowledged = {}, 0
     for kill in range(KILLS):
         writers = [Writer(daemon.s3, f"w{i}", rng.random(), state) for i in range(WRITERS)]
@@ -112,8 +112,8 @@ def test_no_acknowledged_object_is_lost_over_many_kills(make):
     listed = set()
     token = ""
     while True:
-        _, page, _ = client.get("/b", query="list-type=2" + (f"&continuation-token={token}" if token else ""))
-        listed |= {"/b/" + k.decode() for k in re.findall(rb"<Key>([^<]+)", page)}
+        _, page, _ = client.get("/bkt", query="list-type=2" + (f"&continuation-token={token}" if token else ""))
+        listed |= {"/bkt/" + k.decode() for k in re.findall(rb"<Key>([^<]+)", page)}
         more = re.search(rb"<NextContinuationToken>([^<]+)", page)
         if not more:
             break

@@ -15,10 +15,10 @@ SIZES = [0, 10, 5000, 131_072, 200_000, 1_500_000]
 
 def fill(daemon, prefix="k"):
     client = RawClient(daemon.s3)
-    client.put("/b", b"")
+    client.put("/bkt", b"")
     want = {}
     for i in range(24):
-        key, body = f"/b/{prefix}{i}", os.urandom(SIZES[i % len(SIZES)])
+        key, body = f"/bkt/{prefix}{i}", os.urandom(SIZES[i % len(SIZES)])
         assert client.put(key, body)[0] == 200
         want[key] = body
     return want
@@ -76,12 +76,12 @@ def test_flipped_bytes_of_any_file_of_one_disk_are_never_seen_and_are_healed(mak
 def test_the_same_block_flipped_on_both_disks_is_an_honest_error(make, folder):
     daemon = make()
     client = RawClient(daemon.s3)
-    client.put("/b", b"")
+    client.put("/bkt", b"")
     marker = os.urandom(64)
     body = os.urandom(300_000) + marker + os.urandom(300_000)
-    client.put("/b/big", body)
+    client.put("/bkt/big", body)
     small = os.urandom(500) + marker[::-1]
-    client.put("/b/small", small)
+    client.put("/bkt/small", small)
     hits = 0
     for disk in ("disk1", "disk2"):
         for path in files(folder / "data" / disk):
@@ -92,14 +92,14 @@ def test_the_same_block_flipped_on_both_disks_is_an_honest_error(make, folder):
                     flip(path, at, 3)
                     hits += 1
     assert hits == 4
-    for key, whole in (("/b/big", body), ("/b/small", small)):
+    for key, whole in (("/bkt/big", body), ("/bkt/small", small)):
         try:
             status, got, _ = RawClient(daemon.s3).get(key)
         except Exception:
             continue  # ended short: as honest as an error
         assert status >= 500, (key, status)
         assert whole not in got
-    assert RawClient(daemon.s3).get("/b/big", headers={"range": "bytes=0-999"})[1] == body[:1000]
+    assert RawClient(daemon.s3).get("/bkt/big", headers={"range": "bytes=0-999"})[1] == body[:1000]
     assert daemon.json("scrub")["unrepairable"] >= 2
     daemon.stop()
 

@@ -30,7 +30,7 @@ struct fix {
     bool batching; /* the test writes by itself */
     struct cat_done done;
     int64_t bytes[CLASS_COUNT], objects[CLASS_COUNT]; /* sums of all deltas */
-    uint64_t next_offset; /* of pretended extents */
+    uint64_t next_offset;                             /* of pretended extents */
     struct arena arena;
 };
 
@@ -85,9 +85,8 @@ static inline void fix_stage(struct fix *f, enum rec_type type, struct view payl
     kept->rec = (struct journal_rec){
         .seq = ++f->seq, .time_ns = f->now_ns += 10, .type = type, .payload = view_of(kept->payload, payload.n)};
     if (body.n)
-        kept->rec.attach = (struct attach_loc){.segment = f->seq - f->seq % FIX_SEGMENT_RECORDS + 1,
-                                               .offset = f->seq * 4096,
-                                               .size = (uint32_t)body.n};
+        kept->rec.attach = (struct attach_loc){
+            .segment = f->seq - f->seq % FIX_SEGMENT_RECORDS + 1, .offset = f->seq * 4096, .size = (uint32_t)body.n};
     fix_sum(f, &kept->rec);
     if (cat_apply(f->t, &kept->rec, &e) != RC_OK)
         fail_msg("%s", e.text);

@@ -178,8 +178,8 @@ static void ranges_are_cut_to_the_object(void **state)
 static void ranges_that_are_none_give_the_whole_object(void **state)
 {
     (void)state;
-    static const char *const none[] = {"bytes=2-1", "bytes=0-1,3-4", "bytes=", "bytes=-", "bytes=a-b", "items=0-1",
-                                       "bytes=99999999999999999999-", ""};
+    static const char *const none[] = {
+        "bytes=2-1", "bytes=0-1,3-4", "bytes=", "bytes=-", "bytes=a-b", "items=0-1", "bytes=99999999999999999999-", ""};
     uint64_t a, b;
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_int_equal(gw_range(view_cstr(none[i]), 10, &a, &b), RANGE_NONE);
@@ -210,8 +210,8 @@ static void copy_sources_are_decoded_and_their_version_is_kept(void **state)
     assert_true(view_eqs(s.key, "key") && s.has_version && s.version.null_version);
     assert_int_equal(gw_copy_source(VIEW("bucket/a%3FversionId=x"), &a, &s), RC_OK);
     assert_true(view_eqs(s.key, "a?versionId=x"));
-    static const char *const bad[] = {"", "/", "bucket", "bucket/", "/bucket/a?other=1", "bucket/%zz", "BUCKET/a",
-                                      "bucket/a?versionId=what"};
+    static const char *const bad[] = {
+        "", "/", "bucket", "bucket/", "/bucket/a?other=1", "bucket/%zz", "BUCKET/a", "bucket/a?versionId=what"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(gw_copy_source(view_cstr(bad[i]), &a, &s), RC_INVALID);
     arena_free(&a);
@@ -297,11 +297,12 @@ static void delete_lists_are_read(void **state)
     (void)state;
     struct arena a = ARENA(ARENA_MAX);
     struct delete_list l;
-    assert_int_equal(gw_xml_delete(VIEW("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Object><Key>a &amp; b"
-                                        "</Key></Object><Object><Key> c </Key><VersionId>null</VersionId></Object>"
-                                        "<Quiet>true</Quiet></Delete>"),
-                                   &a, &l),
-                     RC_OK);
+    assert_int_equal(
+        gw_xml_delete(VIEW("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Object><Key>a &amp; b"
+                           "</Key></Object><Object><Key> c </Key><VersionId>null</VersionId></Object>"
+                           "<Quiet>true</Quiet></Delete>"),
+                      &a, &l),
+        RC_OK);
     assert_int_equal(l.n, 2);
     assert_true(l.quiet);
     assert_true(view_eqs(l.items[0].key, "a & b"));
@@ -315,8 +316,12 @@ static void delete_lists_that_are_none_are_refused(void **state)
     (void)state;
     struct arena a = ARENA(ARENA_MAX);
     struct delete_list l;
-    static const char *const bad[] = {"", "<Delete/>", "<Delete><Object/></Delete>", "<Delete><Object><Key/></Object></Delete>",
-                                      "<Other><Object><Key>a</Key></Object></Other>", "<Delete><Object><Key>a</Key>",
+    static const char *const bad[] = {"",
+                                      "<Delete/>",
+                                      "<Delete><Object/></Delete>",
+                                      "<Delete><Object><Key/></Object></Delete>",
+                                      "<Other><Object><Key>a</Key></Object></Other>",
+                                      "<Delete><Object><Key>a</Key>",
                                       "<Delete><Object><Key>a</Key></Object><Quiet>maybe</Quiet></Delete>"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(gw_xml_delete(view_cstr(bad[i]), &a, &l), RC_INVALID);
@@ -366,15 +371,17 @@ static void part_lists_that_are_none_are_refused(void **state)
     struct arena a = ARENA(ARENA_MAX);
     struct part_list l;
     static const char *const bad[] = {
-        "<CompleteMultipartUpload/>", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
+        "<CompleteMultipartUpload/>",
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
         "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
         "<CompleteMultipartUpload><Part><PartNumber>10001</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(gw_xml_complete(view_cstr(bad[i]), &a, &l), RC_INVALID);
-    assert_int_equal(gw_xml_complete(VIEW("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"
-                                          "</CompleteMultipartUpload>"),
-                                     &a, &l),
-                     RC_NOT_FOUND);
+    assert_int_equal(
+        gw_xml_complete(VIEW("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"
+                             "</CompleteMultipartUpload>"),
+                        &a, &l),
+        RC_NOT_FOUND);
     arena_free(&a);
 }
 
@@ -402,9 +409,9 @@ static void versioning_is_on_or_suspended_and_never_with_mfa(void **state)
 {
     (void)state;
     enum versioning v;
-    assert_int_equal(gw_xml_versioning(VIEW("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"),
-                                       &v),
-                     RC_OK);
+    assert_int_equal(
+        gw_xml_versioning(VIEW("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"), &v),
+        RC_OK);
     assert_int_equal(v, VERSIONING_ON);
     assert_int_equal(
         gw_xml_versioning(VIEW("<VersioningConfiguration><Status>Suspended</Status><MfaDelete>Disabled</MfaDelete>"
@@ -418,8 +425,9 @@ static void versioning_is_on_or_suspended_and_never_with_mfa(void **state)
                           &v),
         RC_UNSUPPORTED);
     assert_int_equal(gw_xml_versioning(VIEW("<VersioningConfiguration/>"), &v), RC_INVALID);
-    assert_int_equal(gw_xml_versioning(VIEW("<VersioningConfiguration><Status>On</Status></VersioningConfiguration>"), &v),
-                     RC_INVALID);
+    assert_int_equal(
+        gw_xml_versioning(VIEW("<VersioningConfiguration><Status>On</Status></VersioningConfiguration>"), &v),
+        RC_INVALID);
 }
 
 static void the_location_of_a_new_bucket_is_read(void **state)
@@ -427,10 +435,11 @@ static void the_location_of_a_new_bucket_is_read(void **state)
     (void)state;
     struct arena a = ARENA(ARENA_MAX);
     struct view v;
-    assert_int_equal(gw_xml_location(VIEW("<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>"
-                                          "</CreateBucketConfiguration>"),
-                                     &a, &v),
-                     RC_OK);
+    assert_int_equal(
+        gw_xml_location(VIEW("<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>"
+                             "</CreateBucketConfiguration>"),
+                        &a, &v),
+        RC_OK);
     assert_true(view_eqs(v, "eu-west-1"));
     assert_int_equal(gw_xml_location(VIEW("<Other/>"), &a, &v), RC_INVALID);
     arena_free(&a);
@@ -445,10 +454,11 @@ static void an_error_names_its_code_and_place_in_xml(void **state)
     const struct s3_error *x = gw_s3_error("NoSuchKey");
     assert_int_equal(x->status, 404);
     assert_int_equal(gw_s3_error_xml(x, NULL, &at, &out), RC_OK);
-    assert_true(view_eqs(buf_view(&out), "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code>"
-                                         "<Message>The specified key does not exist.</Message><BucketName>b</BucketName>"
-                                         "<Key>&lt;k&gt;</Key><Resource>/b/&lt;k&gt;</Resource><RequestId>ID</RequestId>"
-                                         "<HostId>HOST</HostId></Error>"));
+    assert_true(view_eqs(buf_view(&out),
+                         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code>"
+                         "<Message>The specified key does not exist.</Message><BucketName>b</BucketName>"
+                         "<Key>&lt;k&gt;</Key><Resource>/b/&lt;k&gt;</Resource><RequestId>ID</RequestId>"
+                         "<HostId>HOST</HostId></Error>"));
     assert_int_equal(gw_s3_error("no such code")->status, 500);
     buf_free(&out);
 }

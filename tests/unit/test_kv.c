@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "codec/codec.h"
-#include "db/kv.h"
+#include "db/kv_priv.h"
 
 static const char *const families[] = {"a", "b", "c"};
 enum { FAM_A, FAM_B, FAM_C };
@@ -147,7 +147,10 @@ static void a_prefix_of_all_ones_has_an_end(void **state)
     struct kv_iter *it;
     struct view k, v;
     assert_int_equal(kv_txn_new(kv, &t), RC_OK);
-    put(t, FAM_A, "\xff\xff" "x", "in");
+    put(t, FAM_A,
+        "\xff\xff"
+        "x",
+        "in");
     put(t, FAM_A, "\xff", "out");
     put(t, FAM_B, "\x01", "out");
     assert_int_equal(kv_txn_write(t, NULL), RC_OK);
@@ -240,6 +243,38 @@ static void the_overlay_agrees_with_a_model(void **state)
     while (kv_iter_next(it, &key, &value) == RC_OK)
         present--;
     assert_int_equal(present, 0);
+    kv_iter_free(it);
+    kv_txn_free(t);
+    kv_close(kv);
+}
+
+static uint64_t deletes_in_memtable(struct kv *kv)
+{
+    uint64_t n = UINT64_MAX;
+    char *text = rocksdb_property_value(kv->db, "rocksdb.num-deletes-active-mem-table");
+    assert_non_null(text);
+    assert_true(view_u64(view_cstr(text), &n));
+    rocksdb_free(text);
+    return n;
+}
+
+/* So that listing is as fast after mass deletes as before: what is flushed is compacted away. */
+static void deletions_leave_the_memtable_when_somebody_iterates(void **state)
+{
+    (void)state;
+    struct kv *kv = open_at(NULL);
+    struct kv_txn *t;
+    struct kv_iter *it;
+    assert_int_equal(kv_txn_new(kv, &t), RC_OK);
+    for (int i = 0; i < 10000; i++) {
+        char k[16];
+        snprintf(k, sizeof(k), "%d", i);
+        del(t, FAM_A, k);
+    }
+    assert_int_equal(kv_txn_write(t, NULL), RC_OK);
+    assert_int_equal(deletes_in_memtable(kv), 10000);
+    assert_int_equal(kv_iter_new(kv, NULL, FAM_A, VIEW(""), &it), RC_OK);
+    assert_int_equal(deletes_in_memtable(kv), 0);
     kv_iter_free(it);
     kv_txn_free(t);
     kv_close(kv);
@@ -423,8 +458,11 @@ static void damaged_files_are_noticed_at_the_open(void **state)
     static const struct {
         const char *part;
         int (*harm)(const char *path);
-    } harms[] = {{".sst", remove_file}, {".sst", cut_half},      {"MANIFEST", flip_middle},
-                 {"CURRENT", cut_half}, {"MANIFEST", remove_file}};
+    } harms[] = {{".sst", remove_file},
+                 {".sst", cut_half},
+                 {"MANIFEST", flip_middle},
+                 {"CURRENT", cut_half},
+                 {"MANIFEST", remove_file}};
     for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
         fill(f->db);
         assert_true(each_file(f->db, harms[i].part, harms[i].harm) > 0);
@@ -487,11 +525,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_snapshot_does_not_move),
         cmocka_unit_test(keys_values_past_their_maximum_are_refused),
         cmocka_unit_test(the_overlay_agrees_with_a_model),
+        cmocka_unit_test(deletions_leave_the_memtable_when_somebody_iterates),
         cmocka_unit_test_setup_teardown(a_clean_close_keeps_everything, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_crash_leaves_a_prefix_with_its_cursor, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(damaged_files_are_noticed_at_the_open, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(a_flipped_bit_is_never_read_and_the_database_goes, folder_make,
-                                        folder_remove),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_is_never_read_and_the_database_goes, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(other_families_are_another_database, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_database_in_use_is_not_opened_twice, folder_make, folder_remove),
     };

@@ -1,4 +1,5 @@
-/* The ledger, the records and the registry: postings balance and come once, records refuse nonsense, gates open and shut. */
+/* The ledger, the records and the registry: postings balance and come once, records refuse nonsense, gates open and
+ * shut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,10 +153,16 @@ static void records_read_back_as_written(void **state)
     got = round_trip(&stage, &b, &a);
     assert_int_equal(got.stage, STAGE_STOP);
     assert_int_equal(got.cause, 77);
-    const struct usage_line lines[] = {
-        {.account = 9, .bucket = 12, .bucket_name = VIEW("photos"), .access_key = VIEW("HFX"), .class = CLASS_ARCHIVE,
-         .status = 4, .requests = 3, .egress_bytes = 1ULL << 40, .egress = ITEM_EGRESS_CDN},
-        {.account = 1, .status = 2, .requests = 1, .egress = ITEM_EGRESS_INTERNET}};
+    const struct usage_line lines[] = {{.account = 9,
+                                        .bucket = 12,
+                                        .bucket_name = VIEW("photos"),
+                                        .access_key = VIEW("HFX"),
+                                        .class = CLASS_ARCHIVE,
+                                        .status = 4,
+                                        .requests = 3,
+                                        .egress_bytes = 1ULL << 40,
+                                        .egress = ITEM_EGRESS_CDN},
+                                       {.account = 1, .status = 2, .requests = 1, .egress = ITEM_EGRESS_INTERNET}};
     const struct account_rec usage = {.type = REC_USAGE, .usage = lines, .n_usage = 2};
     got = round_trip(&usage, &b, &a);
     assert_int_equal(got.n_usage, 2);
@@ -165,7 +172,8 @@ static void records_read_back_as_written(void **state)
     assert_int_equal(got.usage[0].egress_bytes, 1ULL << 40);
     assert_int_equal(got.usage[0].egress, ITEM_EGRESS_CDN);
     assert_int_equal(got.usage[1].account, 1);
-    const struct account_rec prices = {.type = REC_PRICES, .name = VIEW("x"), .is_timetable = true, .text = VIEW("y: 1")};
+    const struct account_rec prices = {
+        .type = REC_PRICES, .name = VIEW("x"), .is_timetable = true, .text = VIEW("y: 1")};
     got = round_trip(&prices, &b, &a);
     assert_true(got.is_timetable);
     assert_view(got.text, "y: 1");
@@ -176,8 +184,8 @@ static void records_read_back_as_written(void **state)
 static void amounts_that_are_no_payment_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"-1", "NaN", "1e5", "10000000000000000000000000000000000000000", "", "1,00", "+1",
-                                        "0.0000000001", "inf", " 1"};
+    static const char *const texts[] = {
+        "-1", "NaN", "1e5", "10000000000000000000000000000000000000000", "", "1,00", "+1", "0.0000000001", "inf", " 1"};
     struct buf b = BUF(1024);
     struct arena a = ARENA(1024);
     struct account_rec r = {.type = REC_TOPUP, .account = 9}, got;
@@ -205,8 +213,13 @@ static void truncated_records_are_corrupt(void **state)
     (void)state;
     struct buf b = BUF(4096);
     struct arena a = ARENA(1 << 20);
-    const struct usage_line line = {.account = 9, .bucket = 12, .bucket_name = VIEW("photos"), .status = 2,
-                                    .requests = 3, .egress_bytes = 4, .egress = ITEM_EGRESS_INTERNET};
+    const struct usage_line line = {.account = 9,
+                                    .bucket = 12,
+                                    .bucket_name = VIEW("photos"),
+                                    .status = 2,
+                                    .requests = 3,
+                                    .egress_bytes = 4,
+                                    .egress = ITEM_EGRESS_INTERNET};
     const struct account_rec r = {.type = REC_USAGE, .usage = &line, .n_usage = 1};
     struct account_rec got;
     assert_int_equal(account_rec_encode(&r, &b), RC_OK);
@@ -295,7 +308,8 @@ static void many_keys_and_accounts_are_all_found(void **state)
     uint64_t id;
     for (uint64_t i = 2; i < 500; i++) {
         int n = snprintf(name, sizeof(name), "a%llu", (unsigned long long)i);
-        assert_int_equal(registry_add_account(g->registry, i, view_of(name, (size_t)n), VIEW("CNY"), g->timetable), RC_OK);
+        assert_int_equal(registry_add_account(g->registry, i, view_of(name, (size_t)n), VIEW("CNY"), g->timetable),
+                         RC_OK);
     }
     for (uint64_t i = 2; i < 500; i++) {
         char found[ACCOUNT_NAME_MAX + 1];

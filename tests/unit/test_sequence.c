@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "engine_script.h"
+#include "os/sim.h"
+#include "sequence/engine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -47,8 +47,7 @@ static void every_kind_of_argument_comes_back_as_given(void **state)
     struct err e = {""};
     struct sql_stmt *q;
     const char *insert_text = "INSERT INTO t VALUES(?,?,?)";
-    assert_int_equal(
-        sql_exec(s, &e, insert_text, "ivb", INT64_MIN, view_of("a\0b", 3), view_of("\0\xff", 2)), RC_OK);
+    assert_int_equal(sql_exec(s, &e, insert_text, "ivb", INT64_MIN, view_of("a\0b", 3), view_of("\0\xff", 2)), RC_OK);
     assert_int_equal(sql_exec(s, &e, insert_text, "itv", INT64_MAX, (const char *)NULL, view_of(NULL, 0)), RC_OK);
     assert_int_equal(sql_changes(s), 1);
     assert_int_equal(sql_query(s, &e, &q, "SELECT id, a, b FROM t ORDER BY id", ""), RC_OK);
