@@ -35,6 +35,7 @@ def first_number(text):
 
 def row_of(name, line):
     """`what: figures` or `what   figures`, with `yardstick …` (or `raw …`) and `ratio …` in columns of their own when they are said."""
+    line = re.sub(r"\(\s+", "(", line)
     found = re.match(r"(.+?)(?::\s+|\s{2,})(.+)", line)
     what, figures = found.groups() if found else ("", line)
     measured, *yardstick = re.split(r"\s{2,}(?:yardstick|raw)\s+", figures, maxsplit=1)

@@ -20,6 +20,8 @@ struct keystore {
     pthread_rwlock_t lock;
     struct key_image image;
     uint64_t generation; /* the newest number that was ever tried */
+    keystore_disk_failed_fn *disk_failed;
+    void *disk_failed_ctx;
 };
 
 static bool file_path(const struct disk *d, char path[OS_PATH_MAX])
@@ -147,6 +149,23 @@ void keystore_close(struct keystore *k)
 
 /* ---- changing ---- */
 
+void keystore_on_disk_failed(struct keystore *k, keystore_disk_failed_fn *fn, void *ctx)
+{
+    pthread_mutex_lock(&k->writing);
+    k->disk_failed = fn;
+    k->disk_failed_ctx = ctx;
+    pthread_mutex_unlock(&k->writing);
+}
+
+/* The disk itself failed, somebody can leave it out, and then it no longer counts (K1). */
+static bool left_out(struct keystore *k, unsigned slot, enum rc rc)
+{
+    bool disk_is_bad = rc == RC_IO || rc == RC_UNAVAILABLE || rc == RC_NOT_FOUND;
+
+    return disk_is_bad && k->disk_failed && k->disk_failed(k->disk_failed_ctx, slot) == RC_OK &&
+           !disk_usable(&k->disks->disk[slot]);
+}
+
 static enum rc write_everywhere(struct keystore *k, const struct key_image *m, struct err *e)
 {
     struct buf file = BUF(KEYSTORE_FILE_MAX);
@@ -160,6 +179,8 @@ static enum rc write_everywhere(struct keystore *k, const struct key_image *m, s
             continue;
         rc = disk_write(k, &k->disks->disk[i], buf_view(&file), e);
         written += rc == RC_OK;
+        if (rc != RC_OK && left_out(k, i, rc))
+            rc = RC_OK;
     }
     wipe_buf(&file);
     if (rc == RC_OK && written == 0)

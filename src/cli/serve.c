@@ -6,6 +6,7 @@
 
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +103,18 @@ static void stop(struct daemon *d)
     engine_close(d->engine);
 }
 
+/* Connections and volumes may need more descriptors than the soft limit of a shell gives. */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return;
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+        log_warn("serve", "the limit of open files stays where it is");
+}
+
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -120,6 +133,7 @@ int cli_serve(const struct cli_args *args, const struct config *c)
 
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
     block_signals(&set);
+    raise_descriptors();
     enum rc rc = cli_lock(c->data_dir, &lock, &e);
     if (rc == RC_OK)
         rc = start(&d, args, c, &e);

@@ -27,10 +27,15 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *text)
 static void connection_started(struct http_server *s, struct MHD_Connection *conn, void **context)
 {
     atomic_fetch_add(&s->connections, 1);
-    struct http_conn *c = calloc(1, sizeof *c);
+    const union MHD_ConnectionInfo *socket = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct http_conn *c = socket ? calloc(1, sizeof *c) : NULL;
     *context = c;
+    if (!c)
+        return; /* no request will be taken from it */
+    c->fd = socket->connect_fd;
+    watch_add(s, c);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (c && info && info->client_addr) {
+    if (info && info->client_addr) {
         const struct sockaddr *a = info->client_addr;
         const void *ip = a->sa_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr
                                                   : (const void *)&((const struct sockaddr_in *)a)->sin_addr;
@@ -48,12 +53,14 @@ static void connection_changed(void *cls, struct MHD_Connection *conn, void **co
         return;
     }
     struct http_conn *c = *context;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (c && !c->had_request && info)
-        early_garbage(s, info->connect_fd);
+    atomic_fetch_sub(&s->connections, 1);
+    if (!c)
+        return;
+    watch_remove(s, c);
+    if (!c->had_request)
+        early_garbage(s, c->fd);
     free(c);
     *context = NULL;
-    atomic_fetch_sub(&s->connections, 1);
 }
 
 static unsigned threads_of(const struct http_cfg *cfg)
@@ -90,15 +97,21 @@ static enum rc locks_init(struct http_server *s)
     pthread_condattr_destroy(&attr);
     if (!ok)
         return RC_NOMEM;
-    if (pthread_mutex_init(&s->lock, NULL) != 0) {
-        pthread_cond_destroy(&s->changed);
-        return RC_NOMEM;
-    }
+    if (pthread_mutex_init(&s->lock, NULL) != 0)
+        goto err_changed;
+    if (pthread_mutex_init(&s->watch_lock, NULL) != 0)
+        goto err_lock;
     return RC_OK;
+err_lock:
+    pthread_mutex_destroy(&s->lock);
+err_changed:
+    pthread_cond_destroy(&s->changed);
+    return RC_NOMEM;
 }
 
 static void locks_destroy(struct http_server *s)
 {
+    pthread_mutex_destroy(&s->watch_lock);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->changed);
 }
@@ -109,6 +122,7 @@ enum rc http_open(const struct http_cfg *cfg, struct http_server **ret, struct e
     if (!s)
         return err_set(e, RC_NOMEM, "out of memory for the HTTP server on %s", cfg->listen);
     s->handler = cfg->handler;
+    TAILQ_INIT(&s->watched);
     enum rc rc = locks_init(s);
     if (rc != RC_OK)
         goto err_free;

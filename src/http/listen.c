@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "os/os.h"
+
 #define LISTEN_BACKLOG 1024
 #define HOST_TEXT_MAX 256
 #define PORT_TEXT_MAX 6
 /* Out of descriptors or memory: wait for some to come back rather than spin. */
 #define ACCEPT_PAUSE_MS 100
+#define NS_PER_MS (NS_PER_S / 1000)
 
 /* "host:port" or "[v6]:port"; the host may be empty (every address). */
 static bool listen_split(const char *listen, char *host, char *port)
@@ -117,13 +120,26 @@ static int accept_all(struct http_server *s)
     }
 }
 
+/* Watches when it is time to; returns how long until the next time. */
+static int watch_if_due(struct http_server *s, int64_t *due_ns)
+{
+    int64_t now_ns = clock_mono_ns(os_clock());
+    if (now_ns >= *due_ns) {
+        watch_all(s);
+        *due_ns = now_ns + HTTP_WATCH_PERIOD_MS * NS_PER_MS;
+    }
+    return (int)((*due_ns - now_ns) / NS_PER_MS) + 1;
+}
+
 void *listen_accept(void *server)
 {
     struct http_server *s = server;
     int pause_ms = 0;
+    int64_t watch_due_ns = 0;
     for (;;) {
         struct pollfd p[2] = {{.fd = s->wake_fd, .events = POLLIN}, {.fd = s->listen_fd, .events = POLLIN}};
-        int n = poll(p, pause_ms ? 1 : 2, pause_ms ? pause_ms : -1);
+        int watch_ms = watch_if_due(s, &watch_due_ns);
+        int n = poll(p, pause_ms ? 1 : 2, pause_ms ? pause_ms : watch_ms);
         if (n < 0 && errno != EINTR)
             HF_BUG("poll of the listening socket");
         if (n > 0 && p[0].revents)

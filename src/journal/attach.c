@@ -98,6 +98,7 @@ enum rc journal_read_attach(struct journal *j, struct attach_loc loc, uint64_t o
         bad |= 1u << i;
     }
     return err_set(e, RC_CORRUPT,
-                   "the body of record %" PRIu64 " is damaged on every disk (segment %016" PRIx64 ", offset %" PRIu64 ")",
+                   "the body of record %" PRIu64 " is damaged on every disk (segment %016" PRIx64 ", offset %" PRIu64
+                   ")",
                    owner_seq, loc.segment, loc.offset);
 }

@@ -44,8 +44,7 @@ static enum rc refuse_absent(const struct journal *j, const struct scan *s, cons
         return err_set(e, RC_UNAVAILABLE,
                        "the witness in %s is lost or older than the disks, and disk %u of this store%s%s is not there: "
                        "it may hold newer writes. Attach all disks, or confirm that what is here is the newest",
-                       j->set->data_dir, i + 1, i < j->set->n ? " at " : "",
-                       i < j->set->n ? j->set->disk[i].path : "");
+                       j->set->data_dir, i + 1, i < j->set->n ? " at " : "", i < j->set->n ? j->set->disk[i].path : "");
     }
     return RC_OK;
 }

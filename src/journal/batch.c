@@ -148,10 +148,8 @@ enum rc batch_stage(struct journal *j, struct batch *b, enum rec_type type, int6
     b->records_size += extent;
     b->last_time = time_ns;
     b->count++;
-    *ret = (struct journal_rec){.seq = h.seq,
-                                .time_ns = time_ns,
-                                .type = type,
-                                .payload = view_of(p + RECORD_HEADER_SIZE, payload.n)};
+    *ret = (struct journal_rec){
+        .seq = h.seq, .time_ns = time_ns, .type = type, .payload = view_of(p + RECORD_HEADER_SIZE, payload.n)};
     if (attach.n > 0)
         ret->attach = (struct attach_loc){j->cur.first, b->off + h.attach_offset, h.attach_size};
     return RC_OK;

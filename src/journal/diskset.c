@@ -206,8 +206,9 @@ static void attach(struct diskset *d, struct disk *k, const struct probe *p)
         k->state = k->state == DISK_OK ? DISK_DEGRADED : k->state;
 }
 
-/* Looks for every recorded disk at its path and at the paths given, by uuid. */
-static enum rc attach_all(struct diskset *d, const struct given *g, struct err *e)
+/* Looks for every recorded disk at its path and at the paths given, by uuid. *ret_lost: a disk without journal that was
+ * there the last time is not; the journal sees to the others. */
+static enum rc attach_all(struct diskset *d, const struct given *g, bool *ret_lost, struct err *e)
 {
     struct probe *p = calloc((size_t)d->n + g->n, sizeof(*p));
     bool present[DISKS_MAX] = {false};
@@ -238,10 +239,15 @@ static enum rc attach_all(struct diskset *d, const struct given *g, struct err *
         if (slot < d->n)
             present[slot] = true;
     }
-    for (unsigned i = 0; rc == RC_OK && i < d->n; i++)
-        if (!present[i]) /* at its own path: nothing, a bare mount point, another disk; or it cannot be read */
-            d->disk[i].state = p[i].rc == RC_NOT_FOUND || p[i].rc == RC_CORRUPT || p[i].rc == RC_OK ? DISK_MISSING
-                                                                                                  : DISK_QUARANTINED;
+    for (unsigned i = 0; rc == RC_OK && i < d->n; i++) {
+        bool nothing = p[i].rc == RC_NOT_FOUND || p[i].rc == RC_CORRUPT || p[i].rc == RC_OK;
+
+        if (present[i])
+            continue;
+        *ret_lost = *ret_lost || (i >= JOURNAL_MEMBERS_MAX && disk_usable(&d->disk[i]));
+        /* At its own path: nothing, a bare mount point, another disk; or it cannot be read. */
+        d->disk[i].state = nothing ? DISK_MISSING : DISK_QUARANTINED;
+    }
     free(paths);
     free(p);
     return rc;
@@ -258,6 +264,8 @@ static enum rc refuse_all_absent(const struct diskset *d, struct err *e)
 
 static enum rc open_recorded(struct diskset *d, const struct diskset_cfg *cfg, const struct given *g, struct err *e)
 {
+    bool lost = false;
+
     if (d->making)
         return g->n > 0 ? make_set(d, cfg, g, e) : make_finish(d, e);
     if (cfg->copies != 0 && cfg->copies != d->copies)
@@ -268,13 +276,13 @@ static enum rc open_recorded(struct diskset *d, const struct diskset_cfg *cfg, c
                        "%s was driven by a virtual clock and never serves in real time: add --virtual-clock, or use "
                        "another data folder",
                        d->data_dir);
-    HF_TRY(attach_all(d, g, e));
+    HF_TRY(attach_all(d, g, &lost, e));
     HF_TRY(refuse_all_absent(d, e));
-    if (cfg->virtual_clock && !d->was_virtual) {
-        d->was_virtual = true;
-        HF_TRY(diskset_witness(d, e));
-    }
-    return RC_OK;
+    if (!lost && (d->was_virtual || !cfg->virtual_clock))
+        return RC_OK;
+    /* What a lost disk misses from now on must be known when it comes back. */
+    d->was_virtual = d->was_virtual || cfg->virtual_clock;
+    return diskset_witness(d, e);
 }
 
 /* ---- the witness is lost: the identities tell the slots; the journal decides whether that is enough ---- */

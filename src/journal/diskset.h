@@ -54,10 +54,10 @@ struct diskset {
     uint64_t epoch; /* newest epoch the witness knows; 0: the journal was never begun */
     uint64_t acked; /* the witness's mark: every whole member holds the journal at least up to here */
     bool witness_found;
-    bool fresh;         /* the store was made by this open */
-    bool making;        /* its identities are not all written yet: a crash now is finished by the next open */
-    bool was_virtual;   /* the folder was once driven by a virtual clock */
-    bool confirm_epoch; /* the operator confirmed the newest epoch at this open */
+    bool fresh;           /* the store was made by this open */
+    bool making;          /* its identities are not all written yet: a crash now is finished by the next open */
+    bool was_virtual;     /* the folder was once driven by a virtual clock */
+    bool confirm_epoch;   /* the operator confirmed the newest epoch at this open */
     pthread_mutex_t lock; /* one witness is written at a time */
 };
 

@@ -106,8 +106,8 @@ static enum rc record_step(struct journal *j, struct err *e)
     rc = table_encode(&table, &payload);
     if (rc == RC_OK) {
         batch_place(j, &j->own, 0);
-        rc = batch_stage(j, &j->own, REC_EPOCH, j->next_seq == 1 ? clock_real_ns(j->os->clock) : 0,
-                         buf_view(&payload), view_of(NULL, 0), &rec);
+        rc = batch_stage(j, &j->own, REC_EPOCH, j->next_seq == 1 ? clock_real_ns(j->os->clock) : 0, buf_view(&payload),
+                         view_of(NULL, 0), &rec);
     }
     buf_free(&payload);
     if (rc != RC_OK) {

@@ -206,10 +206,9 @@ static enum rc records_verify(const struct batch_head *h, const uint8_t *records
         HF_TRY(rec_next(records, h->records_size, &pos, &r, &header, &payload));
         if (r.seq != h->first_seq + i)
             return RC_CORRUPT;
-        if (r.attach_size != 0 &&
-            (r.attach_offset < BATCH_HEADER_SIZE || r.attach_size > BLOCK_DATA_MAX ||
-             (uint64_t)r.attach_offset + BLOCK_HEADER_SIZE + r.attach_size >
-                 (uint64_t)BATCH_HEADER_SIZE + h->attach_size))
+        if (r.attach_size != 0 && (r.attach_offset < BATCH_HEADER_SIZE || r.attach_size > BLOCK_DATA_MAX ||
+                                   (uint64_t)r.attach_offset + BLOCK_HEADER_SIZE + r.attach_size >
+                                       (uint64_t)BATCH_HEADER_SIZE + h->attach_size))
             return RC_CORRUPT;
     }
     return pos == h->records_size ? RC_OK : RC_CORRUPT;

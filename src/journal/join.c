@@ -126,11 +126,14 @@ static enum rc join(struct journal *j, struct member *m, struct err *e)
 
     if (!(members_whole(j) & ~(1u << m->slot)))
         return err_set(e, RC_CONFLICT, "%s cannot join: no other disk has the whole journal", m->disk->path);
+    pthread_mutex_lock(&j->heal_lock); /* nobody copies to the old place while it changes */
     m->in_epoch = false;
+    keeper_idle(j);
     os_close(j->os, m->active);
     m->active = NULL;
     m->failed = false;
     member_rehome(m);
+    pthread_mutex_unlock(&j->heal_lock);
     m->disk->journal_whole = false;
     m->disk->state = DISK_REBUILDING;
     rc = prepare(j, m, e);

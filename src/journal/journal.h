@@ -2,29 +2,42 @@
  * 6962 tree. It alone decides what happened (DESIGN §1).
  *
  * On disk. P/journal/seg-%016x, named by first sequence. A segment is pre-allocated and pre-zeroed (its size grows from
- * 4 MiB to 64 MiB with the journal, so small folders stay small); one spare is always kept, so a record that must be
- * kept (delete, top-up, tick, epoch) has room when the disk is full (fault 2). It begins with a 4096-byte header: magic
- * "HFJ1", format, store uuid, epoch, first sequence, size, the tree's frontier before the first record (its peaks, RFC
- * 6962 §2.1), the previous segment's first sequence and end offset, XXH3-128 of it all. Then batches, each at a
- * multiple of 4096, so no acknowledged byte is ever rewritten: batch header 128 bytes: magic "HFJB", format, flags
- * (SEAL: last one, no records), epoch, segment, offset, total size, first sequence, record count, size of the
- * attachments, size of the records, tree head (RFC 6962 root over all sequences before first_seq), XXH3-128 over header
- * and records region attachments: one block (journal/block.h) per record that carries a small body, 64-byte aligned
+ * 4 MiB to 64 MiB with the journal, so small folders stay small; a record that is larger gets a larger one); one spare
+ * is always kept ahead. When there is no space for it, the journal is full: what is left of the active segment (and a
+ * spare that is there) is for records that must be kept: delete, top-up, tick, epoch (fault 2).
+ *   A segment begins with a 4096-byte header: magic "HFJ1", format, store uuid, epoch, first sequence, size, the
+ * previous segment's first sequence and end offset, time of the last record before it, the disks as the epoch knows
+ * them, the tree's frontier before the first record (its peaks, RFC 6962 §2.1), XXH3-128 of it all.
+ *   Then batches, each at a multiple of 4096, so that no append rewrites an acknowledged byte (repairs do, from a copy
+ * that verifies):
+ *   batch header, 128 bytes: magic "HFJB", format, flags (SEAL: last one, no records), epoch, segment, offset, first
+ * sequence, record count, total size, size of the attachments, size of the records, tree head (RFC 6962 root over all
+ * sequences before the first), XXH3-128 over header and records region
+ *   attachments: one block (journal/block.h) per record that carries a small body, 64-byte aligned
  *   records: each a 96-byte header, then its payload, 8-byte aligned. Record header: u64 sequence, i64 time_ns, u16
  * type, u8 format, u8 cipher, u32 key_id, u32 payload size, u32 attachment data size, u32 attachment offset from the
- * batch's start, 16 bytes salt, 32 bytes SHA-256(salt || payload), reserved zero. The tree's leaf is SHA-256(0x00 ||
- * record header), so a payload can be erased while every proof still holds. zeros up to the next multiple of 4096.
+ * batch's start, u32 zero, 16 bytes salt, 32 bytes SHA-256(salt || payload), 8 bytes zero. The tree's leaf is
+ * SHA-256(0x00 || record header), so a payload can be erased while every proof still holds.
+ *   zeros up to the next multiple of 4096.
+ *   An empty file seg-%016x.punched beside a sealed segment says that its attachments were given back.
  *
- * Invariants (test in brackets, tests/unit/test_journal.c, tests/fault):
- *  J1 journal_commit returns RC_OK only when the batch is durable on every current member [power_cut_at_every_step]
+ * The first record of a new journal is REC_EPOCH (sequence 1), and one stands wherever the members change.
+ *
+ * Invariants (tests/unit/test_journal.c, test_journal_crash.c, test_journal_fault.c):
+ *  J1 journal_commit returns RC_OK only when the batch is durable on every current member
+ *     [power_cut_at_every_step_*]
  *  J2 a member whose write or sync failed is abandoned, never retried; a new epoch without it is durable on the
- * survivors and the witness before the commit returns [fail_nth_call] J3 no reader passes the mark up to which all
- * members are durable [reader_stops_at_durable] J4 a tail is cut only if no member holds it; damage in the middle is
- * repaired from another member, and if none has it the journal refuses to open for writing and says which sequences
- * [flip_any_byte] J5 recovery takes the longest valid history of the newest epoch, copies it to all members, syncs, and
- * only then lets readers run J6 sequences start at 1 and have no gaps; record times never go back Threads:
- * begin/stage/commit and epoch changes are one thread's (the sequencer). Readers, journal_wait and heads: any. Memory:
- * bounded by one batch (JOURNAL_BATCH_MAX) and one reader buffer each. */
+ *     survivors and the witness before the commit returns [any_call_failing_*, a_crash_at_any_step_of_an_epoch_*]
+ *  J3 no reader passes the mark up to which all members are durable [reader_stops_at_durable]
+ *  J4 a tail is cut only if no member holds it; damage in the middle is repaired from another member, and if none has
+ *     it the journal refuses to open and says which sequences [any_byte_flipped_*, damage_in_the_middle_*]
+ *  J5 recovery takes the longest valid history of the newest epoch, copies it to all members, syncs, and only then
+ *     lets readers run
+ *  J6 sequences start at 1 and have no gaps; record times never go back
+ * A body (attachment) that no member has whole does not stop the journal: whoever reads it gets RC_CORRUPT.
+ *
+ * Threads: begin/stage/commit and epoch changes are one thread's (the sequencer). Readers, journal_wait and heads: any.
+ * Memory: bounded by one batch (JOURNAL_BATCH_MAX), one batch per member for repairs, and one reader buffer each. */
 #ifndef HF_JOURNAL_JOURNAL_H
 #define HF_JOURNAL_JOURNAL_H
 
@@ -87,7 +100,7 @@ struct journal_report { /* what recovery found and did */
 };
 enum rc journal_open(struct os *os, struct diskset *disks, const struct journal_cfg *cfg, struct journal **ret,
                      struct journal_report *ret_report, struct err *e) HF_MUST_USE;
-/* Seals nothing; what was not committed is gone. */
+/* Seals nothing; what was not committed is gone. Ends waits that have begun (journal_wait); readers must be closed. */
 void journal_close(struct journal *j);
 
 /* One batch: begin, stage each record, commit. `urgent` may use the reserved spare when the disks are full; without it
@@ -95,7 +108,8 @@ void journal_close(struct journal *j);
 enum rc journal_begin(struct journal *j, bool urgent, struct err *e) HF_MUST_USE;
 /* Assigns sequence and attachment place. payload is copied, attach (n > 0: a small body) is borrowed until commit.
  * time_ns is raised to one more than the last record's when it is not above it; ret->time_ns is what was kept.
- * RC_LIMIT: the batch is full: commit it and begin another. ret->payload points into the batch. */
+ * RC_LIMIT: the batch is full (never its first record): commit it and begin another. RC_INVALID: too large for any
+ * batch. ret->payload points into the batch. */
 enum rc journal_stage(struct journal *j, enum rec_type type, int64_t time_ns, struct view payload, struct view attach,
                       struct journal_rec *ret, struct err *e) HF_MUST_USE;
 /* Durable on every current member, or nothing of it is (to be) believed: after any failure the batch's sequences may or
@@ -146,16 +160,18 @@ enum rc journal_scrub(struct journal *j, const struct scrub_pace *pace, struct s
 uint64_t journal_bytes(const struct journal *j); /* per member, for progress */
 
 /* All attachments of this sealed segment are dead past their hold (REC_RECLAIM says so): their space is given back.
- * Idempotent. */
+ * Idempotent. RC_CONFLICT: it is not sealed. Afterwards journal_read_attach answers RC_NOT_FOUND for it. */
 enum rc journal_punch(struct journal *j, uint64_t segment, struct err *e) HF_MUST_USE;
 bool journal_is_sealed(struct journal *j, uint64_t segment);
 
-/* Members. After diskset_replace, or at open for a stale one: the member joins from the next segment on, then
- * journal_heal_step copies one missing segment at a time (RC_END: none is missing; the disk becomes ok). Sequencer's
- * thread for join, any one thread for heal. */
+/* Members. journal_join is called after diskset_replace (journal_open does it for stale ones): the member joins from
+ * the next segment on, then journal_heal_step copies one missing segment at a time (RC_END: none is missing; a disk
+ * that was rebuilding becomes ok, so heal what else it lacks, the store's volumes, before). RC_CONFLICT: nobody is left
+ * who has everything. Sequencer's thread for join, any one thread for heal. */
 enum rc journal_join(struct journal *j, unsigned slot, struct err *e) HF_MUST_USE;
 enum rc journal_heal_step(struct journal *j, struct err *e) HF_MUST_USE;
-/* A disk failed elsewhere (store, scrub): leave it out from now on, with a new epoch. Sequencer's thread. */
+/* A disk failed elsewhere (store, scrub): leave it out from now on, with a new epoch. RC_UNAVAILABLE: it is the last
+ * one with the whole journal. Sequencer's thread. */
 enum rc journal_expel(struct journal *j, unsigned slot, struct err *e) HF_MUST_USE;
 
 #endif

@@ -257,6 +257,8 @@ enum rc keeper_start(struct journal *j, struct err *e) HF_MUST_USE;
 void keeper_stop(struct journal *j);
 /* All live and joining members have a spare of at least `need` bytes (or have failed); RC_FULL. */
 enum rc keeper_wait(struct journal *j, uint64_t need, struct err *e) HF_MUST_USE;
+/* Returns when no round that began before is still running. */
+void keeper_idle(struct journal *j);
 /* A round is wanted, now or soon. */
 void keeper_kick(struct journal *j);
 void keeper_trim(struct journal *j, uint64_t first, uint64_t end);

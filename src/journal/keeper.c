@@ -226,10 +226,27 @@ static bool spares_ready(const struct journal *j, uint64_t need)
     unsigned mask = members_live(j) | j->keeper.joining;
 
     for (unsigned i = 0; i < j->n_members; i++)
-        if ((mask >> i & 1) && !j->member[i].failed &&
-            (j->member[i].spare_size == 0 || j->member[i].spare_size < need))
+        if ((mask >> i & 1) && !j->member[i].failed && (j->member[i].spare_size == 0 || j->member[i].spare_size < need))
             return false;
     return true;
+}
+
+/* Asks for a round and waits for its end. Under keeper.lock, with the thread on. */
+static void round_wait(struct keeper *k)
+{
+    uint64_t round = ++k->asked;
+
+    pthread_cond_signal(&k->wake);
+    while (k->finished < round)
+        pthread_cond_wait(&k->done, &k->lock);
+}
+
+void keeper_idle(struct journal *j)
+{
+    pthread_mutex_lock(&j->keeper.lock);
+    if (j->keeper.on)
+        round_wait(&j->keeper);
+    pthread_mutex_unlock(&j->keeper.lock);
 }
 
 enum rc keeper_wait(struct journal *j, uint64_t need, struct err *e)
@@ -243,12 +260,8 @@ enum rc keeper_wait(struct journal *j, uint64_t need, struct err *e)
         keeper_round(j, need);
         pthread_mutex_lock(&k->lock);
     } else if (!spares_ready(j, need)) {
-        uint64_t round = ++k->asked;
-
         k->need = need;
-        pthread_cond_signal(&k->wake);
-        while (k->finished < round)
-            pthread_cond_wait(&k->done, &k->lock);
+        round_wait(k);
         k->need = 0;
     }
     ready = spares_ready(j, need);

@@ -79,8 +79,9 @@ static enum rc read_mended(struct journal_reader *r, const struct seg *s, uint64
     }
     pthread_mutex_unlock(&j->heal_lock);
     if (rc == RC_CORRUPT)
-        err_set(e, rc, "record %" PRIu64 " is damaged on every disk that has it (segment %016" PRIx64 ", offset %" PRIu64
-                       ", last tried %s)",
+        err_set(e, rc,
+                "record %" PRIu64 " is damaged on every disk that has it (segment %016" PRIx64 ", offset %" PRIu64
+                ", last tried %s)",
                 r->next, r->seg, r->off, j->member[r->slot].disk->path);
     return rc;
 }

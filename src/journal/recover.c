@@ -188,10 +188,30 @@ static enum seal_state seal_on(struct journal *j, unsigned slot, const struct fo
     return SEAL_DAMAGED;
 }
 
-/* Header and seal of one sealed segment on every present member; `head` is the header it must have. */
-static void sealed_check(struct recovery *r, const struct found *f, unsigned like, const uint8_t *head,
+/* A member without the seal may lack more: it was cut off, or lied about a sync, or came back with older data. The
+ * whole segment is compared. What nobody has whole is left to its readers, who say so. */
+static enum rc segment_mend(struct recovery *r, const struct seg *s, struct err *e)
+{
+    struct image *im = &r->j->image;
+    struct image_expect x = {s->first, NULL};
+    enum rc rc = RC_OK;
+
+    for (uint64_t off = SEG_HEADER_SIZE; rc == RC_OK && off < s->end; off += im->head.total) {
+        rc = image_read(im, s->have, s->first, off, s->end, s->punched, &x, e);
+        if (rc != RC_OK)
+            break;
+        image_fix(im, s->have & r->a->trusted);
+        x.first_seq += im->head.count;
+    }
+    return rc == RC_CORRUPT ? RC_OK : rc;
+}
+
+/* Header and seal of one sealed segment on every present member; `head` is the header it must have. True: a seal was
+ * missing or damaged. */
+static bool sealed_check(struct recovery *r, const struct found *f, unsigned like, const uint8_t *head,
                          const struct seg_head *after, struct seg *ret)
 {
+    bool unsealed = false;
     struct journal *j = r->j;
 
     for (unsigned i = 0; i < j->n_members; i++) {
@@ -210,6 +230,7 @@ static void sealed_check(struct recovery *r, const struct found *f, unsigned lik
             seal_expected(j, f->first, after, bytes);
             if (seal == SEAL_DAMAGED)
                 repair_bytes(j, 1u << i, f->first, after->prev_end - BATCH_ALIGN, bytes, sizeof(bytes));
+            unsealed = unsealed || seal == SEAL_DAMAGED;
             head_ok = !j->member[i].failed;
             seal = SEAL_RIGHT;
             r->report->repaired_segments++;
@@ -217,6 +238,7 @@ static void sealed_check(struct recovery *r, const struct found *f, unsigned lik
         if (head_ok && seal == SEAL_RIGHT)
             ret->have |= (uint8_t)(1u << i);
     }
+    return unsealed;
 }
 
 static bool any_punched(const struct found *f)
@@ -239,8 +261,10 @@ static enum rc sealed_add(struct recovery *r, const struct found *f, const struc
     HF_TRY(any_head(r, f, head, &h, &like, e));
     s.size = h.size;
     if (s.end < SEG_HEADER_SIZE + BATCH_ALIGN || s.end % BATCH_ALIGN != 0)
-        return err_set(e, RC_CORRUPT, "segment %016" PRIx64 " gives an impossible end of the one before it", after->first);
-    sealed_check(r, f, like, head, after, &s);
+        return err_set(e, RC_CORRUPT, "segment %016" PRIx64 " gives an impossible end of the one before it",
+                       after->first);
+    if (sealed_check(r, f, like, head, after, &s))
+        HF_TRY(segment_mend(r, &s, e));
     if (!s.have)
         return err_set(e, RC_CORRUPT,
                        "sequences %" PRIu64 " to %" PRIu64 " are missing on every disk: attach one that holds them",

@@ -3,15 +3,7 @@
 #include "journal/diskset_priv.h"
 
 enum { FORMAT = 1, HEAD = 32, AT_SIZE = 8, AT_SUM = 16, WITNESS_MAX = 64 << 10, ENTRY_MAX = DISK_PATH_MAX + 64 };
-enum {
-    TAG_STORE = 1,
-    TAG_COPIES = 2,
-    TAG_EPOCH = 3,
-    TAG_ACKED = 4,
-    TAG_VIRTUAL = 5,
-    TAG_MAKING = 6,
-    TAG_DISK = 7
-};
+enum { TAG_STORE = 1, TAG_COPIES = 2, TAG_EPOCH = 3, TAG_ACKED = 4, TAG_VIRTUAL = 5, TAG_MAKING = 6, TAG_DISK = 7 };
 enum { TAG_PATH = 1, TAG_PATH_BELOW = 2, TAG_UUID = 3, TAG_STATE = 4, TAG_WHOLE = 5 };
 static const uint8_t magic[4] = {'H', 'F', 'W', '1'};
 

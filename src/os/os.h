@@ -6,7 +6,7 @@
  * (os/fault.h: wraps another os and fails chosen calls).
  *
  * Errors: RC_NOT_FOUND (ENOENT), RC_EXISTS, RC_FULL (ENOSPC, EDQUOT), RC_DENIED (EACCES, EPERM), RC_UNAVAILABLE
- * (EROFS), RC_NOMEM, otherwise RC_IO, with the path and strerror in err. EINTR is retried inside. Short writes are
+ * (EROFS), RC_NOMEM, RC_LIMIT (EMFILE, ENFILE), otherwise RC_IO, with the path and strerror in err. EINTR is retried inside. Short writes are
  * continued inside; a read that meets the end of the file early gives fewer bytes. After a failed fsync the caller
  * never retries on that file: it abandons it (DESIGN §4). Threads: a struct os and different files may be used from any
  * thread; one file may be read from many threads and written at disjoint ranges from many threads. */

@@ -41,6 +41,9 @@ static enum rc rc_of_errno(int err)
         return RC_UNAVAILABLE;
     case ENOMEM:
         return RC_NOMEM;
+    case EMFILE:
+    case ENFILE:
+        return RC_LIMIT; /* ours or the system's, never the disk's */
     default:
         return RC_IO;
     }

@@ -80,6 +80,26 @@ static void on_disk_failed(void *ctx, unsigned slot)
         seq_disk_failed(g->seq, slot);
 }
 
+struct expel {
+    struct engine *g;
+    unsigned slot;
+};
+
+static enum rc expel(void *ctx, struct err *e)
+{
+    struct expel *x = ctx;
+
+    return journal_expel(x->g->journal, x->slot, e);
+}
+
+static enum rc on_keystore_failed(void *ctx, unsigned slot)
+{
+    struct expel x = {ctx, slot};
+    struct err e;
+
+    return seq_run(x.g->seq, expel, &x, &e);
+}
+
 static enum rc open_meter(struct engine *g, const struct engine_cfg *cfg, struct err *e)
 {
     struct meter_cfg mc = {.data_dir = cfg->memory_databases ? NULL : cfg->disks.data_dir};
@@ -129,6 +149,11 @@ static enum rc open_all(struct engine *g, const struct engine_cfg *cfg, struct e
     HF_TRY(open_meter(g, cfg, e));
     HF_TRY(meter_wait(g->meter, journal_durable(g->journal), e));
     HF_TRY(seq_open(g->os, g->disks, g->journal, g->store, g->cat, g->meter, &cfg->seq, &g->seq, e));
+    keystore_on_disk_failed(g->keys, on_keystore_failed, g);
+    /* Disks that failed before there was anybody to tell. */
+    for (unsigned i = 0; i < g->disks->n; i++)
+        if (store_slot_failed(g->store, i))
+            seq_disk_failed(g->seq, i);
     return engine_bg_start(g, cfg, e);
 }
 

@@ -103,7 +103,8 @@ static inline void nth_body(unsigned n, uint8_t body[BODY_MAX])
 }
 static inline size_t nth_payload(unsigned n, char payload[64])
 {
-    return (size_t)snprintf(payload, 64, "record %u %.*s", n, (int)(n % 40), "........................................");
+    return (size_t)snprintf(payload, 64, "record %u %.*s", n, (int)(n % 40),
+                            "........................................");
 }
 
 /* Commits records [from, to), as one batch if the segment has room. r->acked counts what was acknowledged. */

@@ -123,6 +123,24 @@ static void a_bare_mount_point_is_missing_and_stays_bare(void **state)
     rig_free(&r);
 }
 
+static void a_disk_without_journal_that_was_away_is_known_as_such(void **state)
+{
+    const char *const four[] = {"/a", "/b", "/c", "/d"};
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    assert_int_equal(open_with(&r, 4, four, 0), RC_OK);
+    run_once(&r);
+    os_sim_disk_set(r.sim, "/d", OS_SIM_DISK_ABSENT);
+    assert_int_equal(open_with(&r, 4, four, 0), RC_OK);
+    assert_int_equal(r.d->disk[3].state, DISK_MISSING);
+    os_sim_disk_set(r.sim, "/d", OS_SIM_DISK_OK);
+    assert_int_equal(open_with(&r, 4, four, 0), RC_OK);
+    assert_int_equal(r.d->disk[3].state, DISK_REBUILDING);
+    rig_free(&r);
+}
+
 static void another_stores_disk_is_refused(void **state)
 {
     const char *const two[] = {"/m/a", "/m/b"}, *const others[] = {"/m/c", "/m/d"}, *const mixed[] = {"/m/e", "/m/d"};
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(one_disk_must_be_said_aloud),
         cmocka_unit_test(the_recorded_set_rules),
         cmocka_unit_test(a_bare_mount_point_is_missing_and_stays_bare),
+        cmocka_unit_test(a_disk_without_journal_that_was_away_is_known_as_such),
         cmocka_unit_test(another_stores_disk_is_refused),
         cmocka_unit_test(swapped_mounts_are_known_by_their_identity),
         cmocka_unit_test(a_disk_found_elsewhere_is_taken_there),

@@ -146,9 +146,9 @@ static void the_largest_record_fits_whatever_the_segments_size(void **state)
     assert_int_equal(journal_read_attach(r.j, rec.attach, rec.seq, got, &r.err), RC_OK);
     assert_memory_equal(got, body, JOURNAL_ATTACH_MAX);
     assert_int_equal(journal_begin(r.j, false, &r.err), RC_OK);
-    assert_int_equal(journal_stage(r.j, REC_OBJECT, 0, view_of(payload, JOURNAL_PAYLOAD_MAX + 1ul), view_of(NULL, 0),
-                                   &rec, &r.err),
-                     RC_INVALID);
+    assert_int_equal(
+        journal_stage(r.j, REC_OBJECT, 0, view_of(payload, JOURNAL_PAYLOAD_MAX + 1ul), view_of(NULL, 0), &rec, &r.err),
+        RC_INVALID);
     journal_abandon(r.j);
     rig_close(&r);
     rig_must_open(&r);
@@ -401,6 +401,7 @@ static void a_replaced_disk_is_filled_and_may_then_stand_alone(void **state)
 
     (void)state;
     rig_init(&r, 2, 1);
+    r.cfg.single_thread = false;
     rig_must_open(&r);
     for (unsigned i = 0; i < 60; i += 3)
         rig_must_commit(&r, i, i + 3);
@@ -586,6 +587,28 @@ static void a_body_damaged_on_every_disk_is_an_honest_error_and_the_rest_is_serv
     assert_int_equal(journal_scrub(r.j, NULL, &c, &r.err), RC_OK);
     assert_int_equal(c.unrepairable, 1);
     rig_must_commit(&r, 3, 4);
+    rig_free(&r);
+}
+
+static void a_segment_that_lost_its_seal_is_compared_whole_at_the_start(void **state)
+{
+    const char *path = "/a/journal/seg-0000000000000001";
+    struct os_stat st;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r, 2, 1);
+    rig_must_open(&r);
+    for (unsigned i = 0; i < 60; i += 3)
+        rig_must_commit(&r, i, i + 3);
+    rig_close(&r);
+    assert_int_equal(os_stat(r.os, path, &st, &r.err), RC_OK);
+    flip(&r, path, st.size_bytes - 4096 + 60);
+    flip(&r, path, 9000);
+    rig_must_open(&r);
+    assert_int_equal(r.report.repaired_segments, 1);
+    assert_int_equal(r.set->disk[0].state, DISK_OK);
+    rig_scrub_clean(&r);
     rig_free(&r);
 }
 
@@ -797,6 +820,7 @@ int main(void)
         cmocka_unit_test(damage_at_the_end_after_a_clean_stop_is_not_taken_for_a_torn_tail),
         cmocka_unit_test(behind_the_end_there_are_zeros_after_a_start),
         cmocka_unit_test(a_body_damaged_on_every_disk_is_an_honest_error_and_the_rest_is_served),
+        cmocka_unit_test(a_segment_that_lost_its_seal_is_compared_whole_at_the_start),
         cmocka_unit_test(a_missing_segment_is_copied_back),
         cmocka_unit_test(each_disk_lacking_another_segment_still_makes_a_whole_journal),
         cmocka_unit_test(punched_bodies_stay_gone_and_nothing_calls_them_damaged),

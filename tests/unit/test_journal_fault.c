@@ -1,4 +1,5 @@
-/* Holdfast: every failing call and every flipped byte of one disk: nothing acknowledged is lost, everything is healed. */
+/* Holdfast: every failing call and every flipped byte of one disk: nothing acknowledged is lost, everything is healed.
+ */
 #include <inttypes.h>
 
 #include "journal_help.h"
