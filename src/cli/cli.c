@@ -75,6 +75,16 @@ static void add(json_t *request, const char *name, const char *value)
         json_object_set_new(request, name, json_string(value));
 }
 
+/* Paths mean the same to the daemon, whose working directory is another. */
+static void add_argument(json_t *request, const struct remote_verb *v, unsigned i, const char *value)
+{
+    char path[OS_PATH_MAX];
+
+    if (v->show == show_disks && os_absolute(value, path))
+        value = path;
+    add(request, v->argument[i], value);
+}
+
 static int run_remote(const struct remote_verb *v, const struct cli_args *args, const struct config *c)
 {
     unsigned first = v->second ? 2 : 1, given = args->n_words - first;
@@ -93,7 +103,7 @@ static int run_remote(const struct remote_verb *v, const struct cli_args *args, 
     add(request, "ref", args->ref);
     add(request, "month", args->month);
     for (unsigned i = 0; i < given; i++)
-        add(request, v->argument[i], args->word[first + i]);
+        add_argument(request, v, i, args->word[first + i]);
     add(request, "verb", v->verb);
     enum rc rc = client_call(c->data_dir, request, &result, &e);
     json_decref(request);

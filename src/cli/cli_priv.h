@@ -43,7 +43,7 @@ struct config {
 /* path NULL = no file. RC_INVALID: "file:line:column: what, and what to do". */
 enum rc config_load(const char *path, struct arena *a, struct config *ret, struct err *e) HF_MUST_USE;
 enum rc config_apply(struct config *c, const struct cli_args *args, struct err *e) HF_MUST_USE;
-/* Disk paths, D/disk1 and D/disk2 when none are named and nothing is recorded yet. */
+/* Makes the data folder's and the disks' paths absolute. Without disks the recorded set is used, or D/disk1 and D/disk2. */
 enum rc config_disks(struct config *c, struct arena *a, struct err *e) HF_MUST_USE;
 json_t *config_json(const struct config *c);
 

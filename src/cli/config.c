@@ -151,20 +151,23 @@ enum rc config_apply(struct config *c, const struct cli_args *args, struct err *
     return RC_OK;
 }
 
+/* Recorded paths have to hold wherever the next start is made from. */
+static enum rc absolute(struct arena *a, const char **path, struct err *e)
+{
+    char dst[OS_PATH_MAX];
+
+    if (!os_absolute(*path, dst))
+        return err_set(e, RC_LIMIT, "%s: the path is too long", *path);
+    *path = arena_cstr(a, view_cstr(dst));
+    return *path ? RC_OK : err_set(e, RC_NOMEM, "out of memory");
+}
+
 enum rc config_disks(struct config *c, struct arena *a, struct err *e)
 {
-    struct os_stat st;
-    struct err ignored;
-    char *witness = arena_printf(a, "%s/witness", c->data_dir);
-
-    if (!witness)
-        return err_set(e, RC_NOMEM, "out of memory");
-    if (c->n_disks > 0 || os_stat(os_real(), witness, &st, &ignored) == RC_OK)
-        return RC_OK;
-    c->disk[0] = arena_printf(a, "%s/disk1", c->data_dir);
-    c->disk[1] = arena_printf(a, "%s/disk2", c->data_dir);
-    c->n_disks = c->copies == 1 ? 1 : 2;
-    return c->disk[0] && c->disk[1] ? RC_OK : err_set(e, RC_NOMEM, "out of memory");
+    HF_TRY(absolute(a, &c->data_dir, e));
+    for (unsigned i = 0; i < c->n_disks; i++)
+        HF_TRY(absolute(a, &c->disk[i], e));
+    return RC_OK;
 }
 
 static json_t *texts(const char *const *p, unsigned n)

@@ -165,11 +165,25 @@ static enum MHD_Result body_piece(struct http_req *r, struct view data, size_t *
     return http_replied(r) ? discard(r, data_n) : MHD_YES;
 }
 
+/* A resumed connection is read first when it waited for more at the time of its suspension, although the request is
+ * whole: a client that has shut its sending side would be taken for one that left, and get no answer. A connection that
+ * was once left here without a reply waits for nothing any more, and is called again at once. Requests that only read
+ * are spared the look: they are answered without a suspension as a rule. */
+static bool must_stop_reading(struct http_req *r)
+{
+    if (r->stopped_reading || http_replied(r) || view_eqs(r->method, "GET") || view_eqs(r->method, "HEAD"))
+        return false;
+    r->stopped_reading = watch_at_end(r->peer);
+    return r->stopped_reading;
+}
+
 static enum MHD_Result end_piece(struct http_req *r)
 {
     const struct http_handler *h = &r->s->handler;
     if (r->early.on)
         return MHD_NO; /* answered; the connection ends */
+    if (must_stop_reading(r))
+        return MHD_YES;
     if (!http_replied(r) && r->phase == PHASE_BODY) {
         r->phase = PHASE_END;
         h->on_end(h->ctx, r);

@@ -17,8 +17,11 @@
  * http_suspend stops the connection (no thread waits) when the callback that called it returns; http_resume from any
  * thread, once for each http_suspend, and it may come first; after it on_resume runs in the connection's thread, and
  * then the request goes on from where it was: on_body with what was not taken, or on_end, which is never called twice:
- * after it, on_resume replies or suspends again. A client that leaves is not noticed while its request is suspended. A
- * client that shuts its sending side before it was answered may get no answer.
+ * after it, on_resume replies or suspends again. A client that leaves is not noticed while its request is suspended.
+ *
+ * A client that shuts its sending side after a whole request is answered, then the connection is closed; only when it
+ * does so while the request is suspended it may get no answer. In the middle of a request, it has left: the connection
+ * ends unanswered. Both take at most about HTTP_LEAVER_MS.
  *
  * An idle connection costs about 1 KiB before its first request and 42 KiB after it. */
 #ifndef HF_HTTP_HTTP_H
@@ -28,6 +31,7 @@
 
 #define HTTP_HEAD_MAX 16384u /* twice what S3 takes */
 #define HTTP_HEADERS_MAX 200u
+#define HTTP_LEAVER_MS 250
 
 struct http_server;
 struct http_req; /* opaque */

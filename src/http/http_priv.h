@@ -37,8 +37,6 @@
  * reset connection. */
 #define HTTP_LINGER_MAX (64u << 20)
 #define HTTP_REFUSED_BODY_MAX 4096u
-/* How long an end of a connection that libmicrohttpd overlooked stays overlooked (watch.c). A look costs 0.3 us. */
-#define HTTP_WATCH_PERIOD_MS 250
 
 struct http_server {
     struct http_handler handler;
@@ -118,13 +116,14 @@ struct http_req {
     uint64_t content_length; /* UINT64_MAX = chunked */
     bool expects_continue;
     enum phase phase;
-    atomic_int gate;    /* enum gate */
-    bool want_suspend;  /* http_suspend was called in this callback */
-    bool suspended;     /* libmicrohttpd holds it */
-    bool kept_byte;     /* the last byte given to on_body stays with libmicrohttpd, see body_piece */
-    bool aborted;       /* to be ended without an answer */
-    bool refused;       /* by this room: no handler saw it */
-    uint64_t body_seen; /* bytes of the body taken or discarded */
+    atomic_int gate;      /* enum gate */
+    bool want_suspend;    /* http_suspend was called in this callback */
+    bool suspended;       /* libmicrohttpd holds it */
+    bool kept_byte;       /* the last byte given to on_body stays with libmicrohttpd, see body_piece */
+    bool stopped_reading; /* libmicrohttpd waits for nothing from the client, see must_stop_reading */
+    bool aborted;         /* to be ended without an answer */
+    bool refused;         /* by this room: no handler saw it */
+    uint64_t body_seen;   /* bytes of the body taken or discarded */
     uint64_t discarded;
     struct http_reply reply;
     struct http_early early;
@@ -167,6 +166,8 @@ void early_garbage(const struct http_server *s, int fd);
 /* watch.c */
 void watch_add(struct http_server *s, struct http_conn *c);
 void watch_remove(struct http_server *s, struct http_conn *c);
+/* The client will send nothing more, and all that it sent was read. */
+bool watch_at_end(const struct http_conn *c);
 /* Makes libmicrohttpd look again at each connection whose client is gone. In the acceptor's thread. */
 void watch_all(struct http_server *s);
 

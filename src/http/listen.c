@@ -126,7 +126,7 @@ static int watch_if_due(struct http_server *s, int64_t *due_ns)
     int64_t now_ns = clock_mono_ns(os_clock());
     if (now_ns >= *due_ns) {
         watch_all(s);
-        *due_ns = now_ns + HTTP_WATCH_PERIOD_MS * NS_PER_MS;
+        *due_ns = now_ns + HTTP_LEAVER_MS * NS_PER_MS;
     }
     return (int)((*due_ns - now_ns) / NS_PER_MS) + 1;
 }

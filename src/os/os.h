@@ -116,6 +116,9 @@ bool os_path(char *dst, const char *a, const char *b);
  * when it does not fit. */
 bool os_parent(char *dst, const char *path);
 
+/* path made absolute by the working directory, leading "./" dropped; false when it does not fit in OS_PATH_MAX. */
+bool os_absolute(const char *path, char *dst);
+
 /* Random bytes for ids and salts (getrandom). The simulated os gives them from its seed. */
 void os_random(struct os *os, void *p, size_t n);
 

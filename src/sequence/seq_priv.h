@@ -50,6 +50,7 @@ struct seq {
     bool batch_open, batch_full; /* batch_full: the disks are full, only urgent records are taken */
     unsigned last_batch;
     int64_t next_tick_ns, usage_due_ns;
+    uint64_t epoch_seen; /* the newest epoch that was logged */
     const char *broken; /* why nothing more can be committed; NULL while all is well */
 
     /* Business time. */

@@ -73,6 +73,19 @@ static void expel_failed(struct seq *s)
             log_error("sequence", "disk %s could not be left out of the journal: %s", s->disks->disk[slot].path, e.text);
 }
 
+/* A disk left or joined the journal: the operator hears why. */
+static void log_epoch(struct seq *s)
+{
+    uint64_t epoch = journal_epoch(s->journal);
+    struct err why = {""};
+
+    if (epoch == s->epoch_seen)
+        return;
+    s->epoch_seen = epoch;
+    journal_last_fault(s->journal, &why);
+    log_warn("sequence", "the journal goes on in epoch %llu%s%s", (unsigned long long)epoch, why.text[0] ? ": " : "", why.text);
+}
+
 /* What time alone makes due: ticks, the minute's usage, stage records. Failures are logged where they happen. */
 static void housekeeping(struct seq *s)
 {
@@ -131,6 +144,7 @@ static void *run(void *ctx)
         housekeeping(s);
         if (batch)
             take_batch(s, batch);
+        log_epoch(s);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);
@@ -164,6 +178,7 @@ enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct
         goto err0;
     }
     seq_time_init(s);
+    s->epoch_seen = journal_epoch(j);
     s->usage_due_ns = clock_mono_ns(os->clock) + USAGE_EVERY_NS;
     /* A record at the very start, so that a restart of a virtual clock stands where this one stood; and the price books
      * that apply from here on, so that a replay does not depend on files. */

@@ -21,6 +21,7 @@
 #define CLIENT_PATIENCE_S 20 /* a hang fails the test instead of holding it up */
 #define STREAM_BYTES (3u << 20)
 #define ANSWER_MAX (8u << 20)
+#define HALF_HEADS 400
 
 /* ---- the handler under test: the path says what it does ---- */
 
@@ -282,6 +283,13 @@ static bool say_n(int fd, const void *p, size_t n)
 static void say(int fd, const char *text)
 {
     assert_true(say_n(fd, text, strlen(text)));
+}
+
+/* The end of the connection travels with the last byte, so that the server learns of both at once. */
+static void say_last(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_MORE), (ssize_t)strlen(text));
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
 }
 
 struct answer {
@@ -853,6 +861,139 @@ static void client_that_leaves_in_the_middle_is_cleaned_up(void **state)
     server_close(s);
 }
 
+/* A connection that was used: the server's first look at a new one is another one. */
+static int used_client(const struct server *s)
+{
+    int fd = client(s);
+    say(fd, "GET /facts HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect_status(fd, 200);
+    return fd;
+}
+
+static void client_that_will_send_nothing_more_is_answered_and_closed(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    const char *requests[] = {"GET /facts HTTP/1.1\r\nHost: h\r\n\r\n",
+                              "DELETE /wait HTTP/1.1\r\nHost: h\r\n\r\n",
+                              "PUT /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+                              "PUT /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+                              "PUT /wait HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+                              "PUT /deny HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"};
+    const unsigned status[] = {200, 200, 200, 200, 200, 403};
+    for (int i = 0; i < 6; i++) {
+        int fd[2] = {client(s), used_client(s)};
+        for (int k = 0; k < 2; k++) {
+            say_last(fd[k], requests[i]);
+            expect_status(fd[k], status[i]);
+            assert_true(at_end(fd[k])); /* would be cut off by the client's patience otherwise, here and below */
+            close(fd[k]);
+        }
+    }
+    int fd = used_client(s);
+    say_last(fd, "GET /facts HTTP/1.1\r\nHost: h\r\n\r\nPUT /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+    expect_status(fd, 200);
+    expect_status(fd, 200);
+    assert_true(at_end(fd));
+    close(fd);
+    server_close(s);
+}
+
+static void expect_left(const struct server *s, const char *what, const char *first, const char *last)
+{
+    int fd = used_client(s);
+    say(fd, first);
+    say_last(fd, last);
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, 0);
+    if (n != 0 && !(n < 0 && errno == ECONNRESET))
+        fail_msg("%s: %s", what, n < 0 ? strerror(errno) : "answered");
+    close(fd);
+}
+
+#define PUT_HEAD "PUT /swallow HTTP/1.1\r\nHost: h\r\n"
+
+static void client_that_leaves_in_the_middle_of_a_request_does_not_stay_until_it_is_idle(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    expect_left(s, "half a line", "", "GET /x HT");
+    expect_left(s, "half a line in two", "GET /", "x HT");
+    expect_left(s, "half a head", "", "GET /x HTTP/1.1\r\nHost: h\r\nA");
+    expect_left(s, "half a head in two", "GET /x HTTP/1.1\r\nHo", "st: h\r\n");
+    expect_left(s, "no body", "", PUT_HEAD "Content-Length: 100\r\n\r\n");
+    expect_left(s, "part of a body", "", PUT_HEAD "Content-Length: 100\r\n\r\n123456789");
+    expect_left(s, "part of a body later", PUT_HEAD "Content-Length: 100\r\n\r\n", "123456789");
+    expect_left(s, "part of a denied body", "PUT /deny HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n", "12345");
+    expect_left(s, "no last chunk", PUT_HEAD "Transfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n");
+    expect_left(s, "half a chunk", PUT_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5\r\nhe");
+    expect_left(s, "half a chunk's head", PUT_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5\r");
+    expect_left(s, "half a trailer", PUT_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "0\r\nA: b");
+    server_close(s);
+}
+
+static void answer_to_a_client_that_will_send_nothing_more_is_not_cut(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    int fd = used_client(s);
+    say_last(fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    /* Each of these makes the server look at all connections once more. */
+    for (int i = 0; i < 3; i++)
+        expect_left(s, "half a line", "", "GET /x HT");
+    struct answer a;
+    hear(fd, &a);
+    assert_int_equal(a.body.n, STREAM_BYTES);
+    buf_free(&a.body);
+    assert_true(at_end(fd));
+    close(fd);
+    server_close(s);
+}
+
+static void client_killed_in_the_middle_of_a_large_upload_leaves_nothing(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    char *body = pattern(1 << 20);
+    const char *paths[] = {"/swallow", "/slow"};
+    for (int i = 0; i < 4; i++) {
+        int fd = client(s);
+        char head[200];
+        snprintf(head, sizeof head, "PUT %s HTTP/1.1\r\nHost: h\r\nContent-Length: 104857600\r\n\r\n", paths[i % 2]);
+        say(fd, head);
+        for (int k = 0; k < 4; k++)
+            assert_true(say_n(fd, body, 1 << 20));
+        const struct linger at_once = {.l_onoff = i < 2, .l_linger = 0};
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+        close(fd);
+    }
+    wait_closed(s, 4);
+    assert_int_equal(atomic_load(&s->sent_whole), 0);
+    free(body);
+    server_close(s);
+}
+
+static void half_sent_heads_do_not_stop_others(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    int fd[HALF_HEADS];
+    for (int i = 0; i < HALF_HEADS; i++) {
+        fd[i] = client(s);
+        say(fd[i], i % 2 ? "GET /facts HTTP/1.1\r\nHos" : "G");
+    }
+    int other = used_client(s);
+    for (int i = 0; i < HALF_HEADS; i++) {
+        say(fd[i], i % 2 ? "t:" : "E"); /* and they go on slowly */
+        say(other, "GET /facts HTTP/1.1\r\nHost: h\r\n\r\n");
+        expect_status(other, 200);
+    }
+    close(other);
+    for (int i = 0; i < HALF_HEADS; i++)
+        close(fd[i]);
+    server_close(s);
+}
+
 static void abort_ends_the_connection_without_an_answer(void **state)
 {
     (void)state;
@@ -932,6 +1073,11 @@ int main(void)
         cmocka_unit_test(shutdown_lets_suspended_requests_end),
         cmocka_unit_test(shutdown_without_grace_still_waits_for_who_holds_a_request),
         cmocka_unit_test(client_that_leaves_in_the_middle_is_cleaned_up),
+        cmocka_unit_test(client_that_will_send_nothing_more_is_answered_and_closed),
+        cmocka_unit_test(client_that_leaves_in_the_middle_of_a_request_does_not_stay_until_it_is_idle),
+        cmocka_unit_test(answer_to_a_client_that_will_send_nothing_more_is_not_cut),
+        cmocka_unit_test(client_killed_in_the_middle_of_a_large_upload_leaves_nothing),
+        cmocka_unit_test(half_sent_heads_do_not_stop_others),
         cmocka_unit_test(abort_ends_the_connection_without_an_answer),
         cmocka_unit_test(idle_connection_is_closed_after_its_time),
         cmocka_unit_test(whole_urls_and_old_clients_are_understood),

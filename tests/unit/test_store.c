@@ -47,7 +47,7 @@ static void a_put_takes_exactly_the_size_that_was_said(void **state)
     (void)state;
     struct rig *g = rig_started(2, 2);
     uint8_t *data = calloc(1, 2 * BLOCK_DATA_MAX);
-    struct store_put *p;
+    struct store_put *p = NULL;
     const struct extent *x;
     size_t n;
     struct err e;
@@ -104,7 +104,7 @@ static void a_volume_is_not_dropped_before_its_puts_are_freed(void **state)
     (void)state;
     struct rig *g = rig_new(2, 2);
     struct sealed_list l = {.n = 0};
-    struct store_put *p;
+    struct store_put *p = NULL;
     struct err e;
     char path[OS_PATH_MAX];
     struct os_stat st;
@@ -146,7 +146,7 @@ static void *put_many(void *ctx)
     struct err e;
     uint8_t *data = malloc(4 * BLOCK_DATA_MAX);
     for (unsigned i = 0; i < 10; i++) {
-        struct store_put *p;
+        struct store_put *p = NULL;
         const struct extent *x;
         size_t n;
         struct body *b = &u->body[i];

@@ -257,7 +257,7 @@ static void a_replaced_disk_gets_all_it_should_hold(void **state)
 {
     (void)state;
     struct rig *g = rig_new(2, 2);
-    struct store_put *in_flight;
+    struct store_put *in_flight = NULL;
     struct err e;
     unsigned slot;
     uint64_t bytes;
@@ -325,7 +325,7 @@ static void a_disk_that_comes_back_late_is_filled(void **state)
     struct rig *g = rig_started(2, 2);
     uint64_t bytes;
     rig_put_ok(g, 500 * KIB);
-    struct store_put *p;
+    struct store_put *p = NULL;
     struct err e;
     assert_int_equal(store_put_begin(g->s, 8 * BLOCK_DATA_MAX, &p, &e), RC_OK); /* leaves a gap that is never live */
     store_put_free(p);
