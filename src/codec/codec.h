@@ -58,6 +58,7 @@ void digest_update(struct digest *d, const void *p, size_t n);
 void digest_final(struct digest *d, uint8_t *out); /* and starts again */
 void digest_free(struct digest *d);
 void hmac_sha256(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[32]);
+void hmac_sha1(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[20]); /* signature version 2 only */
 /* Constant time. */
 bool bytes_equal_ct(const void *a, const void *b, size_t n);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define KINDS 3
-#define HMAC_BLOCK 64
+#define HMAC_BLOCK 64 /* of SHA-1 and SHA-256 */
 #define SHA256_SIZE 32
 
 static const struct {
@@ -170,28 +170,39 @@ void digest_free(struct digest *d)
 }
 
 /* One pass of HMAC (RFC 2104): the hash of (key xor pad), then data. */
-static void hmac_pass(const uint8_t key[HMAC_BLOCK], uint8_t pad, const void *p, size_t n, uint8_t out[SHA256_SIZE])
+static void hmac_pass(enum digest_kind kind, const uint8_t key[HMAC_BLOCK], uint8_t pad, const void *p, size_t n,
+                      uint8_t *out)
 {
     uint8_t block[HMAC_BLOCK];
 
     for (int i = 0; i < HMAC_BLOCK; i++)
         block[i] = key[i] ^ pad;
-    digest_once2(DIGEST_SHA256, block, sizeof(block), p, n, out);
+    digest_once2(kind, block, sizeof(block), p, n, out);
     OPENSSL_cleanse(block, sizeof(block));
+}
+
+static void hmac(enum digest_kind kind, const void *key, size_t key_n, const void *p, size_t n, uint8_t *out)
+{
+    uint8_t k[HMAC_BLOCK] = {0}, inner[DIGEST_MAX];
+
+    if (key_n > HMAC_BLOCK)
+        digest_once(kind, key, key_n, k);
+    else if (key_n > 0)
+        memcpy(k, key, key_n);
+    hmac_pass(kind, k, 0x36, p, n, inner);
+    hmac_pass(kind, k, 0x5c, inner, digest_size(kind), out);
+    OPENSSL_cleanse(k, sizeof(k));
+    OPENSSL_cleanse(inner, sizeof(inner));
 }
 
 void hmac_sha256(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[32])
 {
-    uint8_t k[HMAC_BLOCK] = {0}, inner[SHA256_SIZE];
+    hmac(DIGEST_SHA256, key, key_n, p, n, out);
+}
 
-    if (key_n > HMAC_BLOCK)
-        digest_once(DIGEST_SHA256, key, key_n, k);
-    else if (key_n > 0)
-        memcpy(k, key, key_n);
-    hmac_pass(k, 0x36, p, n, inner);
-    hmac_pass(k, 0x5c, inner, sizeof(inner), out);
-    OPENSSL_cleanse(k, sizeof(k));
-    OPENSSL_cleanse(inner, sizeof(inner));
+void hmac_sha1(const void *key, size_t key_n, const void *p, size_t n, uint8_t out[20])
+{
+    hmac(DIGEST_SHA1, key, key_n, p, n, out);
 }
 
 bool bytes_equal_ct(const void *a, const void *b, size_t n)

@@ -1,8 +1,9 @@
 /* Holdfast: who asks? AWS Signature Version 4
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html): Authorization header and
- * presigned query; what the payload promises (x-amz-content-sha256); and the decoding of aws-chunked bodies. Pure
- * functions of the request and a key lookup: no HTTP room inside, so they can be fuzzed and tested on AWS's published
- * vectors. */
+ * presigned query; what the payload promises (x-amz-content-sha256); and the decoding of aws-chunked bodies. Of
+ * Signature Version 2 only presigned URLs (?AWSAccessKeyId=…&Expires=…&Signature=…), because boto3 makes them unless it
+ * is told otherwise (https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html). Pure functions of
+ * the request and a key lookup: no HTTP room inside, so they can be fuzzed and tested on AWS's published vectors. */
 #ifndef HF_GATEWAY_AUTH_H
 #define HF_GATEWAY_AUTH_H
 
@@ -13,7 +14,9 @@ struct auth_request {
     struct view method, path, query;  /* raw, as sent */
     const struct cat_header *headers; /* in order of arrival, any case */
     size_t n_headers;
-    int64_t now_ns; /* real time */
+    struct view
+        host_bucket; /* the bucket when the host names it (virtual-host style), else empty; version 2 signs it */
+    int64_t now_ns;  /* real time */
 };
 enum auth_payload {
     AUTH_PAYLOAD_SHA256,           /* sha256 is to be checked over the body */
@@ -26,7 +29,7 @@ struct auth_result {
     struct caller caller; /* wipe with auth_wipe */
     enum auth_payload payload;
     uint8_t sha256[32];
-    /* for signed chunks */
+    /* for signed chunks; all zero under version 2, which has none */
     uint8_t signing_key[32];
     char seed_signature[65];
     char scope_date[9]; /* yyyymmdd */
@@ -36,10 +39,11 @@ struct auth_result {
 };
 typedef enum rc auth_lookup_fn(void *ctx, struct view access_key, struct caller *ret);
 /* RC_OK, or RC_DENIED with S3's error code in *ret_code and S3's words in e: AccessDenied (no credentials at all, a
- * presigned request before or past its time, host or an x-amz-* header that is not signed), InvalidAccessKeyId,
- * SignatureDoesNotMatch, RequestTimeTooSkewed, AuthorizationHeaderMalformed, AuthorizationQueryParametersError,
- * InvalidRequest (signature version 2; no x-amz-content-sha256), InvalidArgument (two mechanisms at once, an unknown
- * one, a bad x-amz-content-sha256), InvalidURI (a broken escape). RC_NOMEM, and what lookup returns beyond
+ * presigned request before or past its time, host or an x-amz-* header that is not signed, a version 2 URL that lacks a
+ * part), InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed, AuthorizationHeaderMalformed,
+ * AuthorizationQueryParametersError, InvalidRequest (signature version 2 in the Authorization header; no
+ * x-amz-content-sha256; signed chunks under version 2), InvalidArgument (two mechanisms at once, an unknown one, a bad
+ * x-amz-content-sha256), InvalidURI (a broken escape). RC_NOMEM, and what lookup returns beyond
  * RC_NOT_FOUND, pass through. Repeated x-amz-date, x-amz-content-sha256: the first counts, the signature covers all. */
 enum rc auth_check(const struct auth_request *q, auth_lookup_fn *lookup, void *ctx, struct arena *scratch,
                    struct auth_result *ret, const char **ret_code, struct err *e) HF_MUST_USE;

@@ -160,8 +160,9 @@ static enum rc parse_authorization(const struct parse *p, struct view v)
 
 /* ---- ?X-Amz-Algorithm=…&X-Amz-Credential=…&… ---- */
 
-/* Value of a query argument, decoded into scratch; p NULL when absent. A repeated one is RC_INVALID. */
-static enum rc query_value(const struct parse *p, const char *name, struct view *ret)
+/* Value of a query argument, decoded into scratch, with plus also '+' to space; p NULL when absent. A repeated one is
+ * RC_INVALID. */
+static enum rc query_value(const struct parse *p, const char *name, bool plus, struct view *ret)
 {
     struct view query = p->q->query, found = {NULL, 0};
     for (size_t at = 0; at < query.n;) {
@@ -180,7 +181,7 @@ static enum rc query_value(const struct parse *p, const char *name, struct view 
         if (!text)
             return RC_NOMEM;
         struct buf b = {.p = text, .cap = found.n + 1, .max = found.n + 1};
-        HF_TRY(uri_decode(found, true, &b));
+        HF_TRY(uri_decode(found, plus, &b));
         found = buf_view(&b);
     }
     *ret = found;
@@ -207,7 +208,7 @@ static enum rc parse_presigned(const struct parse *p)
                                         "X-Amz-Expires",   "X-Amz-SignedHeaders", "X-Amz-Signature"};
     struct view v[6];
     for (size_t i = 0; i < 6; i++) {
-        enum rc rc = query_value(p, names[i], &v[i]);
+        enum rc rc = query_value(p, names[i], true, &v[i]);
         if (rc == RC_NOMEM)
             return rc;
         if (rc != RC_OK || !v[i].p)
@@ -230,9 +231,37 @@ static enum rc parse_presigned(const struct parse *p)
 static enum rc presigned_payload(const struct parse *p)
 {
     struct view v = auth_header(p->q, "x-amz-content-sha256");
-    if (!v.p && query_value(p, "X-Amz-Content-Sha256", &v) != RC_OK)
+    if (!v.p && query_value(p, "X-Amz-Content-Sha256", true, &v) != RC_OK)
         return auth_denied(QUERY_ERROR, p->ret_code, p->e, "X-Amz-Content-Sha256 is not valid.");
     p->c->payload = v.p ? v : VIEW("UNSIGNED-PAYLOAD");
+    return RC_OK;
+}
+
+/* ---- ?AWSAccessKeyId=…&Expires=…&Signature=…, version 2 ---- */
+
+static enum rc parse_version_2(const struct parse *p)
+{
+    static const char *const names[] = {"AWSAccessKeyId", "Expires", "Signature"};
+    struct view v[3];
+    for (size_t i = 0; i < 3; i++) {
+        /* A '+' that was not escaped is one: base64 has no spaces. */
+        enum rc rc = query_value(p, names[i], false, &v[i]);
+        if (rc == RC_NOMEM)
+            return rc;
+        if (rc != RC_OK || v[i].n == 0)
+            return auth_denied("AccessDenied", p->ret_code, p->e,
+                               "Query-string authentication requires the Signature, Expires and AWSAccessKeyId "
+                               "parameters, each once.");
+    }
+    uint64_t seconds;
+    if (!view_u64(v[1], &seconds) || seconds > INT64_MAX)
+        return auth_denied("AccessDenied", p->ret_code, p->e, "Invalid date (should be seconds since epoch): %.*s",
+                           (int)v[1].n, v[1].p);
+    p->c->version_2 = true;
+    p->c->access_key = v[0];
+    p->c->expires = v[1];
+    p->c->expires_s = (int64_t)seconds;
+    p->c->signature = v[2];
     return RC_OK;
 }
 
@@ -275,19 +304,17 @@ enum rc auth_parse(const struct auth_request *q, struct arena *scratch, struct a
     struct parse p = {q, scratch, ret, MALFORMED, ret_code, e};
     size_t headers = count_headers(q, "authorization");
     bool in_query = has_arg(q, "X-Amz-Algorithm") || has_arg(q, "X-Amz-Signature") || has_arg(q, "X-Amz-Credential");
-    bool version_2 = has_arg(q, "AWSAccessKeyId") && has_arg(q, "Signature");
-    if (headers > 1 || (headers == 1 && (in_query || version_2)))
+    bool version_2 = has_arg(q, "AWSAccessKeyId") || has_arg(q, "Signature");
+    if (headers > 1 || (headers == 1) + in_query + version_2 > 1)
         return auth_denied("InvalidArgument", ret_code, e,
                            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
                            "string parameter or the Authorization header should be specified");
     if (headers == 1)
         return parse_scheme(&p, view_trim(auth_header(q, "authorization")));
-    if (version_2)
-        return auth_denied("InvalidRequest", ret_code, e, NO_VERSION_2);
-    if (!in_query)
+    if (!in_query && !version_2)
         return auth_denied("AccessDenied", ret_code, e, "Access Denied. The request is not signed.");
     ret->presigned = true;
     p.code = QUERY_ERROR;
-    HF_TRY(parse_presigned(&p));
+    HF_TRY(version_2 ? parse_version_2(&p) : parse_presigned(&p));
     return presigned_payload(&p);
 }

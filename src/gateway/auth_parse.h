@@ -7,11 +7,13 @@
 
 struct auth_claim {
     bool presigned;
+    bool version_2;                       /* presigned; date, region, signed_headers and amz_date are empty */
     struct view access_key, date, region; /* of the credential */
     struct view signed_headers, signature;
+    struct view expires;  /* version 2: as sent */
     struct view amz_date; /* as sent, or made of Date (in scratch) */
     int64_t signed_ns;
-    int64_t expires_s;   /* presigned */
+    int64_t expires_s;   /* presigned: after signed_ns, which is 0 under version 2 */
     struct view payload; /* x-amz-content-sha256, or what stands for it */
 };
 

@@ -94,7 +94,8 @@ static void begin_object(struct gw_req *g)
     struct gw_body *b = &g->body;
     if (!read_size(g) || !gw_checks_read(g, &b->checks))
         return;
-    if (b->size == UINT64_MAX) {
+    bool told = is_streaming(g) || http_header(g->http, "content-length").p != NULL;
+    if (!told || b->size == UINT64_MAX) {
         gw_fail(g, "MissingContentLength");
         return;
     }

@@ -48,7 +48,7 @@ static bool find_source(struct gw_req *g, struct copying *t)
                      "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
         return false;
     }
-    if (!gw_bucket_find(g, t->source.bucket, &t->bucket))
+    if (!gw_bucket_find(g, t->source.bucket, "x-amz-source-expected-bucket-owner", &t->bucket))
         return false;
     struct cat_want want = t->source.version;
     want.layout = true;
@@ -100,13 +100,14 @@ static bool choose_meta(struct gw_req *g, struct copying *t)
         !directive(g, "x-amz-tagging-directive", "Unknown tagging directive.", &replace_tags) ||
         !gw_meta_read(g, &t->meta))
         return false;
-    if (!replace)
-        t->meta.meta = t->version.meta;
+    if (!replace && !gw_meta_copied(g, t->version.meta, &t->meta.meta))
+        return false;
     if (!replace_tags)
         t->meta.tags = t->version.tags;
     bool self = view_eq(t->source.bucket, g->route.bucket) && view_eq(t->source.key, g->route.key);
-    bool class_given = gw_header(g, "x-amz-storage-class").p != NULL;
-    if (!self || replace || class_given || t->source.has_version)
+    bool given = gw_header(g, "x-amz-storage-class").p != NULL ||
+                 gw_header(g, "x-amz-website-redirect-location").p != NULL;
+    if (!self || replace || given || t->source.has_version)
         return true;
     gw_fail_with(g, "InvalidRequest",
                  "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -266,7 +267,7 @@ static void answer(struct gw_req *g, const char *root)
     const struct cat_done *d = &c->req.cat;
     if (t->bucket.versioning != VERSIONING_OFF)
         gw_add_version(g, "x-amz-copy-source-version-id", t->version.seq, t->version.null_version);
-    if (d->versioned && c->op.kind == CAT_PUT)
+    if (d->versioned && !d->null_version && c->op.kind == CAT_PUT)
         gw_add_version(g, "x-amz-version-id", d->seq, d->null_version);
     struct xml_out x;
     xo_begin(&x, root);

@@ -190,6 +190,7 @@ void xo_etag(struct xml_out *x, const char *name, const uint8_t md5[16], uint32_
 void xo_key(struct xml_out *x, const char *name, struct view v); /* URL-encoded when asked for */
 void xo_checksum(struct xml_out *x, const struct checksum *c, uint32_t parts);
 void xo_owner(struct xml_out *x, const char *name, const struct gw_req *g); /* the caller: owner of all it can see */
+void gw_owner_id(uint64_t account, char id[OWNER_ID_SIZE]);
 /* Closes root and answers; frees. */
 void xo_reply(struct xml_out *x, struct gw_req *g, unsigned status, const char *root);
 
@@ -253,6 +254,8 @@ struct object_meta {
     enum storage_class class;
 };
 bool gw_meta_read(struct gw_req *g, struct object_meta *ret);
+/* What a copy takes over from its source's meta. false: answered. */
+bool gw_meta_copied(struct gw_req *g, struct view meta, struct view *ret);
 bool gw_tags_read(struct gw_req *g, struct view *ret);
 /* x-amz-acl, SSE, object lock headers: only what changes nothing passes. false: refused, answered. */
 bool gw_unbuilt_headers_ok(struct gw_req *g);
@@ -274,8 +277,8 @@ enum rc reading_next(struct reading *r, void *dst, size_t n, size_t *ret_n, stru
 enum rc reading_all(struct reading *r, void *dst, size_t n, struct err *e) HF_MUST_USE;
 
 /* ---- lookups shared by operations (lookup.c) ---- */
-/* Bucket of that name, owned by the caller. false: answered. */
-bool gw_bucket_find(struct gw_req *g, struct view name, struct cat_bucket *ret);
+/* Bucket of that name, owned by the caller and by whom owner_header says. false: answered. */
+bool gw_bucket_find(struct gw_req *g, struct view name, const char *owner_header, struct cat_bucket *ret);
 /* Version of the request's key that versionId asks for, delete markers answered as S3 does. false: answered. */
 bool gw_version_find(struct gw_req *g, bool layout, struct cat_version *ret);
 bool gw_upload_id(struct gw_req *g, uint64_t *ret);

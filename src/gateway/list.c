@@ -136,7 +136,7 @@ void op_list_v1(struct gw_req *g)
 static bool read_start(struct gw_req *g, const struct listing *l, struct cat_list *ret)
 {
     struct view token = gw_arg(g, "continuation-token"), start = gw_arg(g, "start-after");
-    if (token.p == NULL) {
+    if (token.n == 0) {
         *ret = catalog_list(l, start, marker_is_prefix(l, start));
         return true;
     }

@@ -68,6 +68,11 @@ void op_list_uploads(struct gw_req *g)
         gw_fail_with(g, "InvalidArgument", "max-uploads must be an integer between 0 and 2147483647");
         return;
     }
+    struct view encoding = gw_arg(g, "encoding-type");
+    if (encoding.n > 0 && !view_ieqs(encoding, "url")) {
+        gw_fail_with(g, "InvalidArgument", "Invalid Encoding Method specified in Request");
+        return;
+    }
     /* Without a key marker S3 ignores the other one. */
     if (id.n > 0 && marker.n > 0 && !cat_upload_parse(id, &after)) {
         gw_fail_with(g, "InvalidArgument", "Invalid uploadId marker");

@@ -1,7 +1,16 @@
 /* What several operations look up or decide the same way: bucket, version, upload, conditions. */
 #include "gateway/gateway_priv.h"
 
-bool gw_bucket_find(struct gw_req *g, struct view name, struct cat_bucket *ret)
+/* A bucket that the caller may see is its own: the owner that it expects is itself, by id or by name. */
+static bool owner_expected(const struct gw_req *g, const char *header)
+{
+    char id[OWNER_ID_SIZE];
+    struct view v = gw_header(g, header);
+    gw_owner_id(g->auth.caller.account, id);
+    return v.p == NULL || view_eqs(v, id) || view_eqs(v, g->auth.caller.account_name);
+}
+
+bool gw_bucket_find(struct gw_req *g, struct view name, const char *owner_header, struct cat_bucket *ret)
 {
     struct cat_bucket b = {0};
     enum rc rc = cat_get_bucket(g->gw->engine->cat, name, &g->arena, &b);
@@ -13,7 +22,7 @@ bool gw_bucket_find(struct gw_req *g, struct view name, struct cat_bucket *ret)
         gw_fail_rc(g, rc, NULL, "the bucket cannot be looked up");
         return false;
     }
-    if (b.account != g->auth.caller.account) {
+    if (b.account != g->auth.caller.account || !owner_expected(g, owner_header)) {
         gw_fail(g, "AccessDenied");
         return false;
     }

@@ -159,7 +159,7 @@ static void completed(struct gw_req *g)
     if (!gw_call_ok(g, c))
         return;
     const struct cat_done *d = &c->req.cat;
-    if (d->versioned)
+    if (d->versioned && !d->null_version)
         gw_add_version(g, "x-amz-version-id", d->version != 0 ? d->version : d->seq, d->null_version);
     struct xml_out x;
     xo_begin(&x, "CompleteMultipartUploadResult");
@@ -187,27 +187,46 @@ static bool expected_checksum(struct gw_req *g, struct checksum *ret)
     return true;
 }
 
-/* x-amz-mp-object-size: what the client thinks that it sent, against the parts that it names. */
+/* Bytes of the parts that are named. *ret_all is false when one of them is not there. */
+static enum rc size_of_parts(struct gw_req *g, uint64_t upload, const struct part_list *parts, uint64_t *ret,
+                             bool *ret_all)
+{
+    uint32_t after = 0;
+    size_t i = 0;
+    bool more = true, all = true;
+    *ret = 0;
+    while (more && all && i < parts->n) {
+        struct cat_part_info *have;
+        size_t n = 0;
+        HF_TRY(cat_list_parts(g->gw->engine->cat, upload, after, CAT_LIST_MAX, &g->arena, &have, &n, &more));
+        for (size_t j = 0; j < n && i < parts->n; j++) {
+            after = have[j].number;
+            all &= after <= parts->parts[i].number;
+            if (after == parts->parts[i].number) {
+                *ret += have[j].size;
+                i++;
+            }
+        }
+    }
+    *ret_all = all && i == parts->n;
+    return RC_OK;
+}
+
+/* x-amz-mp-object-size: what the client thinks that it sent. About parts that are missing the catalog has the word, and
+ * about an upload that was completed before. */
 static bool size_agrees(struct gw_req *g, uint64_t upload, const struct part_list *parts)
 {
     struct view v = gw_header(g, "x-amz-mp-object-size");
-    uint64_t want, sum = 0;
+    uint64_t want, sum;
+    bool all;
     if (v.p == NULL)
         return true;
-    struct cat_part_info *have;
-    size_t n = 0;
-    bool more;
-    enum rc rc = cat_list_parts(g->gw->engine->cat, upload, 0, PARTS_MAX, &g->arena, &have, &n, &more);
-    if (rc != RC_OK && rc != RC_NOT_FOUND) {
+    enum rc rc = size_of_parts(g, upload, parts, &sum, &all);
+    if (rc != RC_OK) {
         gw_fail_rc(g, rc, NULL, "the parts cannot be listed");
         return false;
     }
-    for (size_t i = 0, j = 0; i < parts->n && j < n; j++)
-        if (have[j].number == parts->parts[i].number) {
-            sum += have[j].size;
-            i++;
-        }
-    if (view_u64(view_trim(v), &want) && want == sum)
+    if (!all || (view_u64(view_trim(v), &want) && want == sum))
         return true;
     gw_fail_with(g, "InvalidRequest",
                  "The provided 'x-amz-mp-object-size' header does not match what was computed from the parts.");

@@ -1,4 +1,4 @@
-/* GetObject, HeadObject, GetObjectAttributes: which bytes, under which headers, and the bytes, verified. */
+/* GetObject, HeadObject: which bytes, under which headers, and the bytes, verified. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -202,55 +202,4 @@ void op_object_head(struct gw_req *g)
         return;
     add_headers(g, &v, &s);
     gw_reply_head(g, s.partial ? 206 : 200, s.n);
-}
-
-/* ---- GetObjectAttributes ---- */
-static bool wants(struct view list, const char *name)
-{
-    size_t from = 0;
-    while (from <= list.n) {
-        size_t comma = view_find(list, ',', from);
-        size_t end = comma == SIZE_MAX ? list.n : comma;
-        if (view_eqs(view_trim(view_sub(list, from, end - from)), name))
-            return true;
-        from = end + 1;
-    }
-    return false;
-}
-
-void op_object_attributes(struct gw_req *g)
-{
-    struct view list = gw_header(g, "x-amz-object-attributes");
-    if (list.p == NULL || list.n == 0) {
-        gw_fail_with(g, "InvalidRequest",
-                     "The x-amz-object-attributes header specifying the attributes to be retrieved "
-                     "is either missing or empty");
-        return;
-    }
-    struct cat_version v;
-    if (!gw_version_find(g, true, &v))
-        return;
-    gw_add_time(g, "Last-Modified", v.modified_ns);
-    if (g->bucket.versioning != VERSIONING_OFF)
-        gw_add_version(g, "x-amz-version-id", v.seq, v.null_version);
-    struct xml_out x;
-    char etag[ETAG_TEXT_MAX];
-    xo_begin(&x, "GetObjectAttributesResponse");
-    if (wants(list, "ETag"))
-        xo_str(&x, "ETag", cat_etag_text(v.etag_md5, v.etag_parts, etag));
-    if (wants(list, "Checksum") && v.checksum.kind != CHECKSUM_NONE) {
-        xo_open(&x, "Checksum");
-        xo_checksum(&x, &v.checksum, v.etag_parts);
-        xo_close(&x, "Checksum");
-    }
-    if (wants(list, "ObjectParts") && v.n_parts > 0) {
-        xo_open(&x, "ObjectParts");
-        xo_u64(&x, "PartsCount", v.n_parts);
-        xo_close(&x, "ObjectParts");
-    }
-    if (wants(list, "StorageClass"))
-        xo_str(&x, "StorageClass", gw_class_name(v.class));
-    if (wants(list, "ObjectSize"))
-        xo_u64(&x, "ObjectSize", v.size);
-    xo_reply(&x, g, 200, "GetObjectAttributesResponse");
 }

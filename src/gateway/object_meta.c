@@ -6,6 +6,7 @@
 #define META_HEADERS_MAX 128u
 #define SYSTEM_META_MAX 16384u /* content-type and the like, together */
 #define META_PREFIX "x-amz-meta-"
+#define REDIRECT_HEADER "x-amz-website-redirect-location"
 
 static const char *const system_headers[] = {
     "content-type",
@@ -14,7 +15,7 @@ static const char *const system_headers[] = {
     "content-encoding",
     "content-language",
     "expires",
-    "x-amz-website-redirect-location",
+    REDIRECT_HEADER,
 };
 #define SYSTEM_HEADERS (sizeof system_headers / sizeof *system_headers)
 
@@ -166,6 +167,31 @@ static bool encode(struct gather *t, struct view *ret)
     return rc == RC_OK;
 }
 
+/* The redirect belongs to the one object: a copy has it only when the request says so. */
+bool gw_meta_copied(struct gw_req *g, struct view meta, struct view *ret)
+{
+    struct cat_header *list = NULL;
+    size_t n = 0;
+    struct gather *t = arena_zalloc(&g->arena, sizeof *t);
+    enum rc rc = t != NULL ? cat_headers_decode(meta, &g->arena, &list, &n) : RC_NOMEM;
+    if (rc != RC_OK) {
+        gw_fail_rc(g, rc, NULL, "metadata");
+        return false;
+    }
+    t->g = g;
+    for (size_t i = 0; i < n && t->n < META_HEADERS_MAX; i++)
+        if (!view_eqs(list[i].name, REDIRECT_HEADER))
+            t->list[t->n++] = list[i];
+    struct view redirect = gw_header(g, REDIRECT_HEADER);
+    if (redirect.n > SYSTEM_META_MAX || t->n == META_HEADERS_MAX)
+        fail(t, "MetadataTooLarge");
+    else if (!header_safe(redirect))
+        fail(t, "InvalidArgument");
+    else if (redirect.n > 0)
+        t->list[t->n++] = (struct cat_header){VIEW(REDIRECT_HEADER), redirect};
+    return !t->failed && encode(t, ret);
+}
+
 bool gw_tags_read(struct gw_req *g, struct view *ret)
 {
     struct view v = gw_header(g, "x-amz-tagging");
@@ -205,6 +231,23 @@ bool gw_meta_read(struct gw_req *g, struct object_meta *ret)
     return gather_all(t) && encode(t, &ret->meta) && gw_tags_read(g, &ret->tags) && read_class(g, &ret->class);
 }
 
+static bool canned_acl_ok(struct gw_req *g)
+{
+    static const char *const not_made[] = {"public-read", "public-read-write", "authenticated-read", "aws-exec-read",
+                                           "bucket-owner-read", "log-delivery-write"};
+    struct view acl = gw_header(g, "x-amz-acl");
+    if (acl.p == NULL || view_eqs(acl, "private") || view_eqs(acl, "bucket-owner-full-control"))
+        return true;
+    const char *code = "InvalidArgument", *message = NULL;
+    for (size_t i = 0; i < sizeof not_made / sizeof *not_made; i++)
+        if (view_eqs(acl, not_made[i])) {
+            code = "NotImplemented";
+            message = "Of the canned ACLs only private and bucket-owner-full-control are implemented.";
+        }
+    gw_fail_with(g, code, message);
+    return false;
+}
+
 bool gw_unbuilt_headers_ok(struct gw_req *g)
 {
     static const char *const refused[] = {
@@ -231,11 +274,7 @@ bool gw_unbuilt_headers_ok(struct gw_req *g)
                                       refused[i]));
             return false;
         }
-    struct view acl = gw_header(g, "x-amz-acl");
-    if (acl.p == NULL || view_eqs(acl, "private") || view_eqs(acl, "bucket-owner-full-control"))
-        return true;
-    gw_fail_with(g, "NotImplemented", "Of the canned ACLs only private and bucket-owner-full-control are implemented.");
-    return false;
+    return canned_acl_ok(g);
 }
 
 /* ---- on the way out ---- */

@@ -26,7 +26,7 @@ static void answer(struct gw_req *g)
         return;
     const struct cat_done *d = &c->req.cat;
     gw_add_etag(g, c->op.md5, 0);
-    if (d->versioned)
+    if (d->versioned && !d->null_version)
         gw_add_version(g, "x-amz-version-id", d->seq, d->null_version);
     if (g->body.checks.given.kind != CHECKSUM_NONE)
         gw_add_checksum(g, &c->op.checksum, 0);

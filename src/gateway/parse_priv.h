@@ -83,6 +83,7 @@ struct route {
     enum gw_op op;
     struct view bucket, key;            /* decoded; empty when the request names none */
     const struct not_made *subresource; /* of the OP_NOT_MADE ones; NULL otherwise */
+    bool by_host;                       /* the host names the bucket, not the path */
 };
 struct route_request {
     struct view method, path, host; /* raw */
@@ -161,6 +162,7 @@ const char *gw_checksum_text(const struct checksum *c, uint32_t parts, char *buf
 #define DELETE_MANY_MAX 1000u /* S3 */
 struct delete_item {
     struct view key, version, etag; /* version.p, etag.p NULL when absent */
+    bool unbuilt;                   /* it has a condition that is not built: LastModifiedTime, Size */
 };
 struct delete_list {
     struct delete_item *items;

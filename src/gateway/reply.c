@@ -10,9 +10,10 @@ bool gw_replied(const struct gw_req *g)
 }
 
 /* ---- headers ---- */
+/* The HTTP library takes no empty value; clients strip the space. */
 void gw_add(struct gw_req *g, const char *name, struct view value)
 {
-    if (http_reply_header(g->http, name, value) != RC_OK)
+    if (http_reply_header(g->http, name, value.n > 0 ? value : VIEW(" ")) != RC_OK)
         g->header_failed = true;
 }
 

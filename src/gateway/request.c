@@ -109,6 +109,7 @@ static bool authenticate(struct gw_req *g)
         .method = http_method(g->http),
         .path = http_path(g->http),
         .query = http_query(g->http),
+        .host_bucket = g->route.by_host ? g->route.bucket : VIEW(""),
         .now_ns = clock_real_ns(g->gw->engine->os->clock),
     };
     struct cat_header *headers;
@@ -186,7 +187,7 @@ static void admit(struct gw_req *g)
     g->op = gw_op_def(g->route.op);
     if (!pass_gate(g))
         return;
-    if (g->op->needs_bucket && !gw_bucket_find(g, g->route.bucket, &g->bucket))
+    if (g->op->needs_bucket && !gw_bucket_find(g, g->route.bucket, "x-amz-expected-bucket-owner", &g->bucket))
         return;
     if (g->op->check != NULL)
         g->op->check(g);

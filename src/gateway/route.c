@@ -79,8 +79,8 @@ bool gw_bucket_name_ok(struct view name)
         char c = name.p[i];
         if (!is_alnum_lower(c) && c != '-' && c != '.')
             return false;
-        if (c == '.' && name.p[i - 1] == '.')
-            return false;
+        if (c == '.' && (name.p[i - 1] == '.' || name.p[i - 1] == '-' || name.p[i + 1] == '-'))
+            return false; /* each label of the host name begins and ends with a letter or digit */
     }
     return !view_starts(name, VIEW("xn--"));
 }
@@ -131,6 +131,7 @@ static enum rc locate(const struct route_request *q, struct arena *a, struct rou
     HF_TRY(host_bucket(q->host, q->domain, a, &bucket));
     if (bucket.n > 0) {
         ret->bucket = bucket;
+        ret->by_host = true;
         return decode_path(rest, a, &ret->key);
     }
     size_t slash = view_find(rest, '/', 0);
@@ -227,7 +228,7 @@ static void route_object(const struct route_request *q, enum verb verb, struct r
 
 enum rc gw_route(const struct route_request *q, struct arena *a, struct route *ret, const char **ret_code)
 {
-    *ret = (struct route){OP_NONE, VIEW(""), VIEW(""), NULL};
+    *ret = (struct route){OP_NONE, VIEW(""), VIEW(""), NULL, false};
     enum rc rc = locate(q, a, ret);
     if (rc != RC_OK) {
         *ret_code = "InvalidURI";

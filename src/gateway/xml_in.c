@@ -26,7 +26,7 @@ static enum rc delete_open(void *ctx, const char *name, int depth)
     if (depth == 2) {
         w->in_object = named(name, "Object");
         w->has_key = false;
-        w->item = (struct delete_item){{NULL, 0}, {NULL, 0}, {NULL, 0}};
+        w->item = (struct delete_item){{NULL, 0}, {NULL, 0}, {NULL, 0}, false};
     }
     return RC_OK;
 }
@@ -62,6 +62,8 @@ static enum rc delete_close(void *ctx, const char *name, int depth, struct view 
         return keep(w->a, view_trim(text), &w->item.version);
     if (named(name, "ETag"))
         return keep(w->a, gw_unquote(text), &w->item.etag);
+    if (named(name, "LastModifiedTime") || named(name, "Size"))
+        w->item.unbuilt = true;
     return RC_OK;
 }
 

@@ -90,7 +90,7 @@ void xo_checksum(struct xml_out *x, const struct checksum *c, uint32_t parts)
 }
 
 /* Stable, of S3's shape, and says nothing about the account. */
-static void owner_id(uint64_t account, char id[OWNER_ID_SIZE])
+void gw_owner_id(uint64_t account, char id[OWNER_ID_SIZE])
 {
     uint8_t seed[8], sum[32];
     be64_put(seed, account);
@@ -101,7 +101,7 @@ static void owner_id(uint64_t account, char id[OWNER_ID_SIZE])
 void xo_owner(struct xml_out *x, const char *name, const struct gw_req *g)
 {
     char id[OWNER_ID_SIZE];
-    owner_id(g->auth.caller.account, id);
+    gw_owner_id(g->auth.caller.account, id);
     xo_open(x, name);
     xo_str(x, "ID", id);
     xo_str(x, "DisplayName", g->auth.caller.account_name);

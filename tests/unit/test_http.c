@@ -33,8 +33,8 @@ struct server {
     atomic_size_t largest_piece;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    bool hold_open;   /* /hold requests may go on */
-    unsigned holding; /* /hold requests that are suspended */
+    bool hold_open;   /* /hold and /hold-at-end requests may go on */
+    unsigned holding; /* how many of them there are */
 };
 
 struct talk {
@@ -177,6 +177,8 @@ static void on_end(void *ctx, struct http_req *r)
     struct talk *t = http_state(r);
     if (path_is(r, "/wait") || path_is(r, "/wait-first"))
         later(t, job_resume);
+    else if (path_is(r, "/hold-at-end"))
+        later(t, job_hold);
     else
         reply_now(t);
     t->pieces = SIZE_MAX; /* the end was seen */
@@ -793,6 +795,14 @@ static void idle_connections_do_not_hold_up_a_shutdown(void **state)
     server_free(s);
 }
 
+static void wait_holding(struct server *s, unsigned n)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->holding < n)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *release_holders(void *arg)
 {
     struct server *s = arg;
@@ -811,10 +821,7 @@ static void shutdown_with_held(unsigned grace_ms, bool answered)
         fd[i] = client(s);
         say(fd[i], "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
     }
-    pthread_mutex_lock(&s->lock);
-    while (s->holding < 2)
-        pthread_cond_wait(&s->changed, &s->lock);
-    pthread_mutex_unlock(&s->lock);
+    wait_holding(s, 2);
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, release_holders, s), 0);
     http_close(s->http, grace_ms);
@@ -896,6 +903,23 @@ static void client_that_will_send_nothing_more_is_answered_and_closed(void **sta
     expect_status(fd, 200);
     assert_true(at_end(fd));
     close(fd);
+    server_close(s);
+}
+
+static void client_that_will_send_nothing_more_is_answered_after_a_suspension(void **state)
+{
+    (void)state;
+    struct server *s = server_open(0);
+    int fd[2] = {client(s), used_client(s)};
+    say_last(fd[0], "PUT /hold-at-end HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    say_last(fd[1], "DELETE /hold-at-end HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_holding(s, 2);
+    release_holders(s);
+    for (int i = 0; i < 2; i++) {
+        expect_status(fd[i], 200);
+        assert_true(at_end(fd[i]));
+        close(fd[i]);
+    }
     server_close(s);
 }
 
@@ -1074,6 +1098,7 @@ int main(void)
         cmocka_unit_test(shutdown_without_grace_still_waits_for_who_holds_a_request),
         cmocka_unit_test(client_that_leaves_in_the_middle_is_cleaned_up),
         cmocka_unit_test(client_that_will_send_nothing_more_is_answered_and_closed),
+        cmocka_unit_test(client_that_will_send_nothing_more_is_answered_after_a_suspension),
         cmocka_unit_test(client_that_leaves_in_the_middle_of_a_request_does_not_stay_until_it_is_idle),
         cmocka_unit_test(answer_to_a_client_that_will_send_nothing_more_is_not_cut),
         cmocka_unit_test(client_killed_in_the_middle_of_a_large_upload_leaves_nothing),
