@@ -126,7 +126,7 @@ def lay_out(data, root, size, objects):
 def get(bench):
     """Signed GET 4 KiB, verified, 64 clients."""
     return get_rows(bench, "get", 0.8, SMALL, 10_000, "signed GET 4 KiB, verified, 64 clients", rate,
-                    connections=CLIENTS, seconds=4, warm_up=0.5)
+                    connections=CLIENTS, seconds=3, warm_up=0.5)
 
 
 # ---- large objects ----

@@ -88,8 +88,8 @@ enum rc account_rec_encode(const struct account_rec *r, struct buf *out) HF_MUST
  * healed ---- */
 struct keystore;
 enum rc keystore_open(struct os *os, struct diskset *disks, struct keystore **ret, struct err *e) HF_MUST_USE;
-/* Called when a disk could not be written: RC_OK when it was left out of the set, so that the others suffice. Without it
- * one failing disk fails every put. May not call back into the keystore. */
+/* Called when a disk could not be written: RC_OK when it was left out of the set, so that the others suffice. Without
+ * it one failing disk fails every put. May not call back into the keystore. */
 typedef enum rc keystore_disk_failed_fn(void *ctx, unsigned slot);
 void keystore_on_disk_failed(struct keystore *k, keystore_disk_failed_fn *fn, void *ctx);
 void keystore_close(struct keystore *k);

@@ -339,6 +339,8 @@ static enum rc scrub_locked(struct keystore *k, uint64_t *blocks, uint64_t *corr
             *corrupt += 1;
             rc = disk_heal(k, d, buf_view(&file), repaired, &this);
         }
+        if (rc != RC_OK && left_out(k, i, rc))
+            rc = RC_OK;
         if (rc != RC_OK && first == RC_OK) {
             first = rc;
             err_set(e, rc, "%s", this.text);

@@ -49,8 +49,8 @@ void control_progress(struct control_call *c, uint64_t done, uint64_t total, con
     if (now < c->progress_due_ns)
         return;
     c->progress_due_ns = now + PROGRESS_EVERY_NS;
-    json_t *m = json_pack("{s:{s:I,s:I,s:s,s:s}}", "progress", "done", (json_int_t)done, "total", (json_int_t)total, "unit",
-                          unit, "what", what);
+    json_t *m = json_pack("{s:{s:I,s:I,s:s,s:s}}", "progress", "done", (json_int_t)done, "total", (json_int_t)total,
+                          "unit", unit, "what", what);
     /* A client that went away misses its progress; the verb itself goes on. */
     if (m && send_json(c->fd, m) != RC_OK)
         c->progress_due_ns = INT64_MAX;

@@ -46,15 +46,16 @@ static enum rc accounts(struct engine *g, struct buf *b)
     if (rc == RC_OK)
         rc = head(b, "holdfast_account_burn_per_day", "gauge", "What a day costs at the present rate.");
     for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = buf_printf(b, "holdfast_account_burn_per_day{account=\"%s\",currency=\"%s\"} %s\n", m[i].name, m[i].currency,
-                        money_text(m[i].burn_per_day_nano, text));
+        rc = buf_printf(b, "holdfast_account_burn_per_day{account=\"%s\",currency=\"%s\"} %s\n", m[i].name,
+                        m[i].currency, money_text(m[i].burn_per_day_nano, text));
     if (rc == RC_OK)
         rc = head(b, "holdfast_account_stored_bytes", "gauge", "Bytes stored, as metered.");
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = buf_printf(b, "holdfast_account_stored_bytes{account=\"%s\"} %llu\n", m[i].name,
                         (unsigned long long)m[i].stored_bytes);
     if (rc == RC_OK)
-        rc = head(b, "holdfast_account_stage", "gauge", "Arrears stage: 0 active, 1 warn, 2 stop, 3 retention, 4 purgeable.");
+        rc = head(b, "holdfast_account_stage", "gauge",
+                  "Arrears stage: 0 active, 1 warn, 2 stop, 3 retention, 4 purgeable.");
     for (size_t i = 0; rc == RC_OK && i < n; i++)
         rc = buf_printf(b, "holdfast_account_stage{account=\"%s\"} %d\n", m[i].name, (int)m[i].stage);
     arena_free(&a);
@@ -69,7 +70,8 @@ static enum rc requests(struct gateway *w, struct buf *b)
     gateway_stats(w, &s);
     HF_TRY(head(b, "holdfast_s3_requests_total", "counter", "Requests by status class."));
     for (unsigned i = 1; i < 6; i++)
-        HF_TRY(buf_printf(b, "holdfast_s3_requests_total{status=\"%uxx\"} %llu\n", i, (unsigned long long)s.by_status[i]));
+        HF_TRY(
+            buf_printf(b, "holdfast_s3_requests_total{status=\"%uxx\"} %llu\n", i, (unsigned long long)s.by_status[i]));
     HF_TRY(one(b, "holdfast_s3_received_bytes_total", "counter", "Bytes of bodies received.", s.bytes_in));
     HF_TRY(one(b, "holdfast_s3_sent_bytes_total", "counter", "Bytes of bodies sent.", s.bytes_out));
     HF_TRY(one(b, "holdfast_s3_connections", "gauge", "Open connections.", s.connections));
@@ -97,20 +99,24 @@ static enum rc engine_metrics(struct engine *g, struct buf *b)
     HF_TRY(one(b, "holdfast_objects", "gauge", "Current objects.", cat_objects(g->cat)));
     HF_TRY(one(b, "holdfast_journal_sequence", "counter", "Newest durable record.", journal_durable(g->journal)));
     HF_TRY(one(b, "holdfast_journal_epoch", "counter", "Epoch of the journal's members.", journal_epoch(g->journal)));
-    HF_TRY(one(b, "holdfast_journal_full", "gauge", "1 while the disks have no room for more.", journal_full(g->journal)));
+    HF_TRY(
+        one(b, "holdfast_journal_full", "gauge", "1 while the disks have no room for more.", journal_full(g->journal)));
     HF_TRY(one(b, "holdfast_meter_lag_records", "gauge", "Records the meter has not applied yet.",
                journal_durable(g->journal) - meter_cursor(g->meter)));
     HF_TRY(one(b, "holdfast_commit_batches_total", "counter", "Batches committed.", seq.batches));
     HF_TRY(one(b, "holdfast_commit_records_total", "counter", "Records committed.", seq.records));
     HF_TRY(one(b, "holdfast_commit_failed_total", "counter", "Records that could not be made durable.", seq.failed));
     HF_TRY(one(b, "holdfast_read_corrupt_total", "counter", "Corrupt blocks found by reads.", store.corrupt_found));
-    HF_TRY(one(b, "holdfast_read_repaired_total", "counter", "Corrupt blocks healed by reads.", store.corrupt_repaired));
-    HF_TRY(one(b, "holdfast_scrub_blocks_total", "counter", "Blocks verified by the background scrub.", scrub.total.blocks));
+    HF_TRY(
+        one(b, "holdfast_read_repaired_total", "counter", "Corrupt blocks healed by reads.", store.corrupt_repaired));
+    HF_TRY(one(b, "holdfast_scrub_blocks_total", "counter", "Blocks verified by the background scrub.",
+               scrub.total.blocks));
     HF_TRY(one(b, "holdfast_scrub_corrupt_total", "counter", "Corrupt blocks found by it.", scrub.total.corrupt));
     HF_TRY(one(b, "holdfast_scrub_unrepairable_total", "counter", "Of these, not healed.", scrub.total.unrepairable));
     HF_TRY(one(b, "holdfast_scrub_last_pass_timestamp_seconds", "gauge", "When the last whole pass ended; 0 = never.",
                (uint64_t)(scrub.last_pass_ns / NS_PER_S)));
-    return one(b, "holdfast_catalog_memory_bytes", "gauge", "Memory of the catalog's engine.", cat_memory_bytes(g->cat));
+    return one(b, "holdfast_catalog_memory_bytes", "gauge", "Memory of the catalog's engine.",
+               cat_memory_bytes(g->cat));
 }
 
 enum rc metrics_text(struct api *a, struct buf *out)

@@ -56,8 +56,8 @@ static json_t *scrub_json(struct engine *g)
 
     engine_scrub_report(g, &r);
     return json_pack("{s:o,s:I,s:I,s:I,s:I}", "last_pass",
-                     r.last_pass_ns ? json_string(time_rfc3339(r.last_pass_ns, false, text)) : json_null(), "done_bytes",
-                     (json_int_t)r.done_bytes, "total_bytes", (json_int_t)r.total_bytes, "corrupt",
+                     r.last_pass_ns ? json_string(time_rfc3339(r.last_pass_ns, false, text)) : json_null(),
+                     "done_bytes", (json_int_t)r.done_bytes, "total_bytes", (json_int_t)r.total_bytes, "corrupt",
                      (json_int_t)r.total.corrupt, "unrepairable", (json_int_t)r.total.unrepairable);
 }
 
@@ -189,8 +189,8 @@ static enum rc verb_scrub(struct control_call *c, json_t **ret)
     if (rc != RC_OK)
         return rc;
     return made(c,
-                json_pack("{s:I,s:I,s:I,s:I,s:I}", "blocks", (json_int_t)n.blocks, "bytes", (json_int_t)n.bytes, "corrupt",
-                          (json_int_t)n.corrupt, "repaired", (json_int_t)n.repaired, "unrepairable",
+                json_pack("{s:I,s:I,s:I,s:I,s:I}", "blocks", (json_int_t)n.blocks, "bytes", (json_int_t)n.bytes,
+                          "corrupt", (json_int_t)n.corrupt, "repaired", (json_int_t)n.repaired, "unrepairable",
                           (json_int_t)n.unrepairable),
                 ret);
 }
@@ -215,7 +215,8 @@ static enum rc verb_clock_advance(struct control_call *c, json_t **ret)
     int64_t ns = 0;
 
     if (duration_parse(by, &ns) != RC_OK)
-        return err_set(&c->err, RC_INVALID, "%.*s: a span of time is such as 90s, 5m, 25h, 3d or 1h30m", (int)by.n, by.p);
+        return err_set(&c->err, RC_INVALID, "%.*s: a span of time is such as 90s, 5m, 25h, 3d or 1h30m", (int)by.n,
+                       by.p);
     HF_TRY(seq_advance(c->engine->seq, ns, advance_progress, c, &c->err));
     return verb_clock_show(c, ret);
 }

@@ -56,26 +56,63 @@ int64_t civil_to_s(const struct civil *c)
     return (days - EPOCH_DAYS) * DAY_S + c->hour * 3600 + c->minute * 60 + c->second;
 }
 
+/* Lists print a time per entry: printf would be a fifth of their cost. */
+static char *put_digits(char *p, int v, int width)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        p[i] = (char)('0' + v % 10);
+        v /= 10;
+    }
+    return p + width;
+}
+
+static char *put_clock(char *p, const struct civil *c)
+{
+    p = put_digits(p, c->hour, 2);
+    *p++ = ':';
+    p = put_digits(p, c->minute, 2);
+    *p++ = ':';
+    return put_digits(p, c->second, 2);
+}
+
 const char *time_rfc3339(int64_t ns, bool millis, char *buf)
 {
     struct civil c;
+    char *p = buf;
     int64_t s = div_floor(ns, NS_PER_S);
     civil_from_s(s, &c);
-    int n = snprintf(buf, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day, c.hour, c.minute,
-                     c.second);
-    if (millis)
-        snprintf(buf + n, (size_t)(TIME_TEXT_MAX - n), ".%03dZ", (int)((ns - s * NS_PER_S) / 1000000));
-    else
-        snprintf(buf + n, (size_t)(TIME_TEXT_MAX - n), "Z");
+    p = put_digits(p, c.year, 4);
+    *p++ = '-';
+    p = put_digits(p, c.month, 2);
+    *p++ = '-';
+    p = put_digits(p, c.day, 2);
+    *p++ = 'T';
+    p = put_clock(p, &c);
+    if (millis) {
+        *p++ = '.';
+        p = put_digits(p, (int)((ns - s * NS_PER_S) / 1000000), 3);
+    }
+    *p++ = 'Z';
+    *p = 0;
     return buf;
 }
 
 const char *time_http(int64_t ns, char *buf)
 {
     struct civil c;
+    char *p = buf;
     civil_from_s(div_floor(ns, NS_PER_S), &c);
-    snprintf(buf, TIME_TEXT_MAX, "%s, %02d %s %04d %02d:%02d:%02d GMT", weekday_name[c.weekday], c.day,
-             month_name[c.month - 1], c.year, c.hour, c.minute, c.second);
+    memcpy(p, weekday_name[c.weekday], 3);
+    p[3] = ',';
+    p[4] = ' ';
+    p = put_digits(p + 5, c.day, 2);
+    *p++ = ' ';
+    memcpy(p, month_name[c.month - 1], 3);
+    p[3] = ' ';
+    p = put_digits(p + 4, c.year, 4);
+    *p++ = ' ';
+    p = put_clock(p, &c);
+    memcpy(p, " GMT", 5);
     return buf;
 }
 

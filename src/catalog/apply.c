@@ -60,6 +60,7 @@ static enum rc bucket_put(struct cat_txn *t, struct view name, const struct cat_
 {
     HF_TRY(cat_bucket_encode(b, &t->row));
     cat_txn_forget_buckets(t);
+    HF_TRY(cat_txn_touch(t, FAM_BUCKET, name));
     return kv_txn_put(t->kv, FAM_BUCKET, name, buf_view(&t->row));
 }
 
@@ -107,6 +108,7 @@ enum rc cat_apply_bucket_delete(struct cat_txn *t, const struct journal_rec *rec
     HF_TRY(bucket_drop_uploads(t, r->bucket, rec->time_ns));
     cat_txn_forget_buckets(t);
     HF_TRY(cat_txn_delete(t, FAM_BUCKETID, &id));
+    HF_TRY(cat_txn_touch(t, FAM_BUCKET, r->bucket_name));
     return kv_txn_delete(t->kv, FAM_BUCKET, r->bucket_name);
 }
 

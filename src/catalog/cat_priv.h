@@ -22,10 +22,24 @@ enum cat_family {
     FAM_COUNT
 };
 
+struct row_cache;
 struct cat {
     struct kv *kv;
+    struct row_cache *rows;
     _Atomic uint64_t cursor, objects;
 };
+
+/* ---- row_cache.c: hot rows of FAM_BUCKET and FAM_CURRENT ---- */
+struct row_cache *row_cache_new(void); /* NULL: out of memory */
+void row_cache_free(struct row_cache *c);
+uint64_t row_cache_hash(enum cat_family f, struct view key);
+/* RC_NOT_FOUND: ask the database; *ret_generation is for row_cache_put then. */
+enum rc row_cache_get(struct row_cache *c, enum cat_family f, struct view key, struct buf *out,
+                      uint64_t *ret_generation) HF_MUST_USE;
+void row_cache_put(struct row_cache *c, enum cat_family f, struct view key, struct view value, uint64_t generation);
+void row_cache_drop(struct row_cache *c, uint64_t hash);
+/* The newest committed row, appended to out: from the cache, or from the database and then kept. */
+enum rc cat_read_row(struct cat *c, enum cat_family f, struct view key, struct buf *out) HF_MUST_USE;
 
 /* ---- keys.c ---- */
 #define CAT_KEY_BYTES (8 + 2 * KEY_MAX + 2 + 8)
@@ -173,12 +187,15 @@ struct cat_txn {
     struct buf found;   /* value that the last cat_txn_find or cat_txn_get gave */
     struct buf extents; /* packing */
     struct buf layout;
+    struct buf touched; /* hashes of the rows written that the row cache may hold */
     struct arena arena; /* of one decide or apply */
 };
 /* The value in t->found, valid until the next such call. */
 enum rc cat_txn_get(struct cat_txn *t, enum cat_family f, const struct cat_key *k, struct view *ret) HF_MUST_USE;
 enum rc cat_txn_put(struct cat_txn *t, enum cat_family f, const struct cat_key *k, struct view v) HF_MUST_USE;
 enum rc cat_txn_delete(struct cat_txn *t, enum cat_family f, const struct cat_key *k) HF_MUST_USE;
+/* Whoever writes a row of FAM_BUCKET by other means says so (row_cache.c, R1). */
+enum rc cat_txn_touch(struct cat_txn *t, enum cat_family f, struct view key) HF_MUST_USE;
 /* RC_NOT_FOUND when there is none. */
 enum rc cat_txn_bucket(struct cat_txn *t, struct view name, const struct cat_txn_bucket **ret) HF_MUST_USE;
 void cat_txn_forget_buckets(struct cat_txn *t);

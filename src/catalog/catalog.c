@@ -31,6 +31,11 @@ enum rc cat_open(const char *dir, bool in_memory, struct cat **ret, struct err *
     struct cat *c = calloc(1, sizeof(*c));
     if (!c)
         return err_set(e, RC_NOMEM, "catalog: out of memory");
+    c->rows = row_cache_new();
+    if (!c->rows) {
+        cat_close(c);
+        return err_set(e, RC_NOMEM, "catalog: out of memory");
+    }
     struct kv_cfg cfg = {.families = families, .n_families = FAM_COUNT, .in_memory = in_memory};
     enum rc rc = kv_open(dir, &cfg, &c->kv, e);
     if (rc == RC_OK)
@@ -47,7 +52,9 @@ void cat_close(struct cat *c)
 {
     if (!c)
         return;
-    kv_close(c->kv);
+    if (c->kv)
+        kv_close(c->kv);
+    row_cache_free(c->rows);
     free(c);
 }
 

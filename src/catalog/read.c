@@ -34,7 +34,7 @@ enum rc cat_get_bucket(struct cat *c, struct view name, struct arena *a, struct 
     struct buf value = BUF(KV_VALUE_MAX);
     if (name.n == 0 || name.n > BUCKET_NAME_MAX)
         return RC_NOT_FOUND;
-    enum rc rc = kv_get(c->kv, NULL, FAM_BUCKET, name, &value);
+    enum rc rc = cat_read_row(c, FAM_BUCKET, name, &value);
     if (rc == RC_OK)
         rc = bucket_fill(name, buf_view(&value), a, ret);
     buf_free(&value);
@@ -113,7 +113,8 @@ static enum rc get_current(struct reader *r, struct cat_row *ret)
     struct cat_key k;
     cat_key_object(&k, r->bucket, r->key);
     buf_clear(&r->value);
-    HF_TRY(kv_get(r->c->kv, r->snap, FAM_CURRENT, cat_key_view(&k), &r->value));
+    HF_TRY(r->snap ? kv_get(r->c->kv, r->snap, FAM_CURRENT, cat_key_view(&k), &r->value)
+                   : cat_read_row(r->c, FAM_CURRENT, cat_key_view(&k), &r->value));
     return cat_row_decode(buf_view(&r->value), ret);
 }
 

@@ -12,6 +12,7 @@ enum rc cat_txn_new(struct cat *c, struct cat_txn **ret)
         return RC_NOMEM;
     t->c = c;
     t->row = t->found = t->extents = t->layout = t->memo.value = t->space.row = BUF(KV_VALUE_MAX);
+    t->touched = BUF(KV_TXN_BYTES_MAX);
     t->arena = ARENA(TXN_ARENA_MAX);
     enum rc rc = kv_txn_new(c->kv, &t->kv);
     if (rc != RC_OK) {
@@ -29,6 +30,7 @@ void cat_txn_reset(struct cat_txn *t)
     cat_space_reset(&t->space);
     cat_txn_forget_buckets(t);
     t->memo.valid = false;
+    buf_clear(&t->touched);
     arena_free(&t->arena);
     t->cursor = cat_cursor(t->c);
     t->objects = cat_objects(t->c);
@@ -47,7 +49,24 @@ void cat_txn_free(struct cat_txn *t)
     buf_free(&t->extents);
     buf_free(&t->layout);
     buf_free(&t->memo.value);
+    buf_free(&t->touched);
     free(t);
+}
+
+/* Rows that the cache may hold from before (row_cache.c, R1). */
+enum rc cat_txn_touch(struct cat_txn *t, enum cat_family f, struct view key)
+{
+    uint64_t hash = row_cache_hash(f, key);
+    return buf_put(&t->touched, &hash, sizeof(hash));
+}
+
+static void drop_touched(struct cat_txn *t)
+{
+    for (size_t at = 0; at < t->touched.n; at += sizeof(uint64_t)) {
+        uint64_t hash;
+        memcpy(&hash, t->touched.p + at, sizeof(hash));
+        row_cache_drop(t->c->rows, hash);
+    }
 }
 
 enum rc cat_txn_write(struct cat_txn *t, struct err *e)
@@ -60,7 +79,10 @@ enum rc cat_txn_write(struct cat_txn *t, struct err *e)
         rc = kv_txn_put(t->kv, FAM_META, VIEW("state"), view_of(state, sizeof(state)));
     if (rc != RC_OK)
         return err_set(e, rc, "catalog: the batch up to record %llu cannot be kept", (unsigned long long)t->cursor);
-    HF_TRY(kv_txn_write(t->kv, e));
+    rc = kv_txn_write(t->kv, e);
+    drop_touched(t); /* also after a failure: what the database holds then is not known */
+    if (rc != RC_OK)
+        return rc;
     atomic_store(&t->c->cursor, t->cursor);
     atomic_store(&t->c->objects, t->objects);
     cat_txn_reset(t);
@@ -79,15 +101,19 @@ enum rc cat_txn_get(struct cat_txn *t, enum cat_family f, const struct cat_key *
 
 enum rc cat_txn_put(struct cat_txn *t, enum cat_family f, const struct cat_key *k, struct view v)
 {
-    if (f == FAM_CURRENT)
+    if (f == FAM_CURRENT) {
         t->memo.valid = false;
+        HF_TRY(cat_txn_touch(t, f, cat_key_view(k)));
+    }
     return kv_txn_put(t->kv, f, cat_key_view(k), v);
 }
 
 enum rc cat_txn_delete(struct cat_txn *t, enum cat_family f, const struct cat_key *k)
 {
-    if (f == FAM_CURRENT)
+    if (f == FAM_CURRENT) {
         t->memo.valid = false;
+        HF_TRY(cat_txn_touch(t, f, cat_key_view(k)));
+    }
     return kv_txn_delete(t->kv, f, cat_key_view(k));
 }
 

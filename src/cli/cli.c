@@ -25,12 +25,29 @@ struct remote_verb {
 
 static const struct remote_verb remote[] = {
     {"status", NULL, "status", {NULL}, 0, show_status, "status"},
-    {"account", "create", "account.create", {"account"}, 1, show_account,
+    {"account",
+     "create",
+     "account.create",
+     {"account"},
+     1,
+     show_account,
      "account create NAME [--currency CNY] [--prices tencent-cos] [--timetable tencent-cos]"},
     {"account", "list", "account.list", {NULL}, 0, show_accounts, "account list"},
     {"account", "show", "account.show", {"account"}, 1, show_account, "account show NAME"},
-    {"account", "topup", "account.topup", {"account", "amount"}, 2, show_account, "account topup NAME AMOUNT [--ref R]"},
-    {"account", "statement", "account.statement", {"account"}, 1, show_statement, "account statement NAME [--month YYYY-MM]"},
+    {"account",
+     "topup",
+     "account.topup",
+     {"account", "amount"},
+     2,
+     show_account,
+     "account topup NAME AMOUNT [--ref R]"},
+    {"account",
+     "statement",
+     "account.statement",
+     {"account"},
+     1,
+     show_statement,
+     "account statement NAME [--month YYYY-MM]"},
     {"key", "create", "key.create", {NULL}, 0, show_key, "key create [--account NAME]"},
     {"key", "list", "key.list", {NULL}, 0, show_keys, "key list [--account NAME]"},
     {"key", "revoke", "key.revoke", {"access_key"}, 1, show_done, "key revoke ACCESS_KEY"},
@@ -38,7 +55,13 @@ static const struct remote_verb remote[] = {
     {"disk", "replace", "disk.replace", {"old", "new"}, 2, show_disks, "disk replace OLD NEW"},
     {"scrub", NULL, "scrub", {NULL}, 0, show_scrub, "scrub"},
     {"clock", "show", "clock.show", {NULL}, 0, show_clock, "clock show"},
-    {"clock", "advance", "clock.advance", {"by"}, 1, show_clock, "clock advance SPAN      (with serve --virtual-clock)"},
+    {"clock",
+     "advance",
+     "clock.advance",
+     {"by"},
+     1,
+     show_clock,
+     "clock advance SPAN      (with serve --virtual-clock)"},
 };
 #define N_REMOTE (sizeof remote / sizeof remote[0])
 
@@ -52,7 +75,8 @@ static void usage(FILE *f)
         fprintf(f, "  holdfast %s\n", remote[i].usage);
     fputs("  holdfast rebuild                  (the daemon stopped)\n"
           "  holdfast config check [FILE]\n\n"
-          "--data D names the data folder (default ./data), --json prints one JSON value. Exit 0 done, 1 failed, 2 usage.\n"
+          "--data D names the data folder (default ./data), --json prints one JSON value. Exit 0 done, 1 failed, 2 "
+          "usage.\n"
           "HOLDFAST_ACCESS_KEY and HOLDFAST_SECRET_KEY set the first key.\n",
           f);
 }

@@ -1,5 +1,6 @@
-/* Holdfast: the command line. main.c finds the verb; options.c parses; config.c reads the file; client.c speaks to the daemon; show.c
- * prints for people; serve.c and rebuild.c are the verbs that run here. Exit codes: 0 done, 1 failed, 2 usage. */
+/* Holdfast: the command line. main.c finds the verb; options.c parses; config.c reads the file; client.c speaks to the
+ * daemon; show.c prints for people; serve.c and rebuild.c are the verbs that run here. Exit codes: 0 done, 1 failed, 2
+ * usage. */
 #ifndef HF_CLI_CLI_PRIV_H
 #define HF_CLI_CLI_PRIV_H
 
@@ -34,8 +35,8 @@ struct config {
     const char *data_dir, *s3, *api, *domain, *region;
     const char *disk[CLI_DISKS_MAX];
     unsigned n_disks;
-    unsigned copies;               /* 0 = as recorded, or the default */
-    uint64_t scrub_bytes_per_s;    /* 0 = default */
+    unsigned copies;            /* 0 = as recorded, or the default */
+    uint64_t scrub_bytes_per_s; /* 0 = default */
     const char *internal_range[CLI_RANGES_MAX];
     unsigned n_internal_ranges;
     bool log_json;
@@ -43,7 +44,8 @@ struct config {
 /* path NULL = no file. RC_INVALID: "file:line:column: what, and what to do". */
 enum rc config_load(const char *path, struct arena *a, struct config *ret, struct err *e) HF_MUST_USE;
 enum rc config_apply(struct config *c, const struct cli_args *args, struct err *e) HF_MUST_USE;
-/* Makes the data folder's and the disks' paths absolute. Without disks the recorded set is used, or D/disk1 and D/disk2. */
+/* Makes the data folder's and the disks' paths absolute. Without disks the recorded set is used, or D/disk1 and
+ * D/disk2. */
 enum rc config_disks(struct config *c, struct arena *a, struct err *e) HF_MUST_USE;
 json_t *config_json(const struct config *c);
 

@@ -38,7 +38,8 @@ void progress_show(struct progress_line *p, uint64_t done, uint64_t total, const
     human((double)done, unit, have, sizeof have);
     human((double)total, unit, all, sizeof all);
     human(per_s, unit, rate, sizeof rate);
-    fprintf(stderr, "\r\033[K%s %s of %s (%.0f %%), %s/s", p->what, have, all, total ? 100.0 * (double)done / (double)total : 0, rate);
+    fprintf(stderr, "\r\033[K%s %s of %s (%.0f %%), %s/s", p->what, have, all,
+            total ? 100.0 * (double)done / (double)total : 0, rate);
     if (per_s > 0 && total > done)
         fprintf(stderr, ", %.0f s left", (double)(total - done) / per_s);
     fflush(stderr);
@@ -89,7 +90,8 @@ static enum rc read_answer(int fd, const char *what, json_t **ret_result, struct
             *ret_result = json_incref(result);
             answered = true;
         } else {
-            rc = err_set(e, RC_UNAVAILABLE, "%s", json_is_string(error) ? json_string_value(error) : "the daemon's answer was not understood");
+            rc = err_set(e, RC_UNAVAILABLE, "%s",
+                         json_is_string(error) ? json_string_value(error) : "the daemon's answer was not understood");
             answered = true;
         }
         json_decref(m);
@@ -111,8 +113,10 @@ enum rc client_call(const char *data_dir, json_t *request, json_t **ret_result, 
         return err_set(e, RC_LIMIT, "%s: the path is too long", data_dir);
     enum rc rc = os_sock_connect(path, &fd, e);
     if (rc == RC_NOT_FOUND)
-        return err_set(e, rc, "no daemon is running on %s: start it with `holdfast serve --data %s`, or name the folder with --data", data_dir,
-                       data_dir);
+        return err_set(
+            e, rc,
+            "no daemon is running on %s: start it with `holdfast serve --data %s`, or name the folder with --data",
+            data_dir, data_dir);
     if (rc != RC_OK)
         return rc;
     rc = send_request(fd, request, e);

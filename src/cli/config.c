@@ -15,7 +15,8 @@ static enum rc wrong(const char *file, const struct yaml_node *n, const char *wh
     return err_set(e, RC_INVALID, "%s:%u:%u: %.*s %s", file, n->line, n->column, (int)n->key.n, n->key.p, what);
 }
 
-static enum rc text(const char *file, struct yaml_node *root, const char *key, struct arena *a, const char **ret, struct err *e)
+static enum rc text(const char *file, struct yaml_node *root, const char *key, struct arena *a, const char **ret,
+                    struct err *e)
 {
     struct yaml_node *n = yaml_get(root, key);
 
@@ -181,8 +182,8 @@ static json_t *texts(const char *const *p, unsigned n)
 
 json_t *config_json(const struct config *c)
 {
-    return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o,s:i,s:I,s:o}", "data", c->data_dir, "s3", c->s3, "api", c->api, "domain",
-                     c->domain, "region", c->region, "disks", texts(c->disk, c->n_disks), "copies",
-                     (int)(c->copies ? c->copies : 2), "scrub_rate", (json_int_t)c->scrub_bytes_per_s, "internal_ranges",
-                     texts(c->internal_range, c->n_internal_ranges));
+    return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o,s:i,s:I,s:o}", "data", c->data_dir, "s3", c->s3, "api", c->api,
+                     "domain", c->domain, "region", c->region, "disks", texts(c->disk, c->n_disks), "copies",
+                     (int)(c->copies ? c->copies : 2), "scrub_rate", (json_int_t)c->scrub_bytes_per_s,
+                     "internal_ranges", texts(c->internal_range, c->n_internal_ranges));
 }

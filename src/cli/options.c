@@ -11,8 +11,14 @@ struct option_def {
     size_t offset;
 };
 
-#define TEXT_OPTION(n, field) {n, TEXT, offsetof(struct cli_args, field)}
-#define FLAG_OPTION(n, field) {n, FLAG, offsetof(struct cli_args, field)}
+#define TEXT_OPTION(n, field)                                                                                          \
+    {                                                                                                                  \
+        n, TEXT, offsetof(struct cli_args, field)                                                                      \
+    }
+#define FLAG_OPTION(n, field)                                                                                          \
+    {                                                                                                                  \
+        n, FLAG, offsetof(struct cli_args, field)                                                                      \
+    }
 
 static const struct option_def options[] = {
     TEXT_OPTION("data", data),
@@ -63,7 +69,8 @@ static enum rc take_option(int argc, char **argv, int *i, struct cli_args *a, st
     const struct option_def *d = find(view_sub(v, 0, eq));
 
     if (!d)
-        return err_set(e, RC_INVALID, "--%.*s: there is no such option; `holdfast --help` shows them", (int)view_sub(v, 0, eq).n, v.p);
+        return err_set(e, RC_INVALID, "--%.*s: there is no such option; `holdfast --help` shows them",
+                       (int)view_sub(v, 0, eq).n, v.p);
     if (d->kind == FLAG) {
         if (eq != SIZE_MAX)
             return err_set(e, RC_INVALID, "--%s takes no value", d->name);

@@ -24,15 +24,20 @@ enum rc cli_lock(const char *data_dir, int *ret_fd, struct err *e)
         return err_set(e, RC_LIMIT, "%s: the path is too long", data_dir);
     enum rc rc = os_lock(path, ret_fd, e);
     if (rc == RC_UNAVAILABLE)
-        return err_set(e, rc, "%s is in use by another holdfast: stop it first, or name another folder with --data", data_dir);
+        return err_set(e, rc, "%s is in use by another holdfast: stop it first, or name another folder with --data",
+                       data_dir);
     return rc;
 }
 
 static struct engine_cfg engine_config(const struct cli_args *args, const struct config *c)
 {
     return (struct engine_cfg){
-        .disks = {.data_dir = c->data_dir, .paths = c->disk, .n_paths = c->n_disks, .copies = c->copies,
-                  .virtual_clock = args->virtual_clock, .confirm_epoch = args->confirm_epoch},
+        .disks = {.data_dir = c->data_dir,
+                  .paths = c->disk,
+                  .n_paths = c->n_disks,
+                  .copies = c->copies,
+                  .virtual_clock = args->virtual_clock,
+                  .confirm_epoch = args->confirm_epoch},
         .seq = {.virtual_clock = args->virtual_clock},
         .scrub_bytes_per_s = c->scrub_bytes_per_s,
     };
@@ -64,7 +69,10 @@ static enum rc start(struct daemon *d, const struct cli_args *args, const struct
 
     HF_TRY(engine_open(os_real(), &ec, &d->engine, e));
     HF_TRY(first_key(d->engine, args, e));
-    struct gateway_cfg gc = {.listen = c->s3, .domain = c->domain, .region = c->region, .internal_ranges = c->internal_range,
+    struct gateway_cfg gc = {.listen = c->s3,
+                             .domain = c->domain,
+                             .region = c->region,
+                             .internal_ranges = c->internal_range,
                              .n_internal_ranges = c->n_internal_ranges};
     HF_TRY(gateway_open(d->engine, &gc, &d->gateway, e));
     struct api_cfg ac = {.listen = c->api, .data_dir = c->data_dir, .engine = d->engine, .gateway = d->gateway};
@@ -76,7 +84,9 @@ static void report(const struct engine *g)
     const struct journal_report *r = &g->report;
 
     if (r->cut_batches || r->copied_batches || r->repaired_segments || r->stale_members)
-        log_warn("recovery", "%llu torn batches cut, %llu copied to a disk that lacked them, %llu segments repaired, %llu disks came back old",
+        log_warn("recovery",
+                 "%llu torn batches cut, %llu copied to a disk that lacked them, %llu segments repaired, %llu disks "
+                 "came back old",
                  (unsigned long long)r->cut_batches, (unsigned long long)r->copied_batches,
                  (unsigned long long)r->repaired_segments, (unsigned long long)r->stale_members);
     for (unsigned i = 0; i < g->disks->n; i++)
@@ -87,9 +97,11 @@ static void report(const struct engine *g)
 static void announce(const struct daemon *d, const struct cli_args *args)
 {
     if (args->json)
-        printf("{\"ready\": true, \"s3\": \"%s\", \"api\": \"%s\"}\n", gateway_address(d->gateway), api_address(d->api));
+        printf("{\"ready\": true, \"s3\": \"%s\", \"api\": \"%s\"}\n", gateway_address(d->gateway),
+               api_address(d->api));
     else
-        printf("ready: S3 on http://%s, health and metrics on http://%s\n", gateway_address(d->gateway), api_address(d->api));
+        printf("ready: S3 on http://%s, health and metrics on http://%s\n", gateway_address(d->gateway),
+               api_address(d->api));
     fflush(stdout);
 }
 
@@ -99,6 +111,8 @@ static void stop(struct daemon *d)
         api_set_ready(d->api, false);
     if (d->gateway)
         gateway_close(d->gateway, DRAIN_MS);
+    if (d->engine)
+        engine_end_work(d->engine);
     api_close(d->api);
     engine_close(d->engine);
 }

@@ -83,7 +83,8 @@ static const char *colour_of(const char *s)
         return "\033[32m";
     if (!strcmp(s, "warn") || !strcmp(s, "rebuilding") || !strcmp(s, "degraded"))
         return "\033[33m";
-    if (!strcmp(s, "stop") || !strcmp(s, "retention") || !strcmp(s, "purgeable") || !strcmp(s, "missing") || !strcmp(s, "quarantined"))
+    if (!strcmp(s, "stop") || !strcmp(s, "retention") || !strcmp(s, "purgeable") || !strcmp(s, "missing") ||
+        !strcmp(s, "quarantined"))
         return "\033[31m";
     return NULL;
 }
@@ -98,7 +99,8 @@ static void table(FILE *f, const json_t *rows, const struct column *col, unsigne
 
     for (unsigned k = 0; k < n; k++)
         room[k] = width(say(col[k].english, col[k].zh));
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         for (unsigned k = 0; k < n; k++) {
             cell(json_object_get(row, col[k].key), text);
             if (width(text) > room[k])
@@ -108,7 +110,8 @@ static void table(FILE *f, const json_t *rows, const struct column *col, unsigne
     for (unsigned k = 0; k < n; k++)
         put_cell(f, say(col[k].english, col[k].zh), room[k], col[k].right, k + 1 == n && !col[k].right);
     fputc('\n', f);
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         for (unsigned k = 0; k < n; k++) {
             cell(json_object_get(row, col[k].key), text);
             const char *c = colour ? colour_of(text) : NULL;
@@ -170,26 +173,31 @@ void show_status(FILE *f, const json_t *v)
     show_accounts(f, json_object_get(v, "accounts"));
     fputc('\n', f);
     show_disks(f, json_object_get(v, "disks"));
-    fprintf(f, "\n%s %lld   %s %lld   %s %.16s…\n", say("objects", "对象"), (long long)json_integer_value(json_object_get(v, "objects")),
-            say("journal", "日志序号"), (long long)json_integer_value(json_object_get(journal, "sequence")), say("root", "树根"),
+    fprintf(f, "\n%s %lld   %s %lld   %s %.16s…\n", say("objects", "对象"),
+            (long long)json_integer_value(json_object_get(v, "objects")), say("journal", "日志序号"),
+            (long long)json_integer_value(json_object_get(journal, "sequence")), say("root", "树根"),
             json_string_value(json_object_get(journal, "root")));
     fprintf(f, "%s %s   %s %lld   %s %lld\n", say("last scrub", "上次巡检"),
             json_is_string(last) ? json_string_value(last) : say("not yet", "尚无"), say("corrupt", "损坏"),
             (long long)json_integer_value(json_object_get(scrub, "corrupt")), say("unrepairable", "无法修复"),
             (long long)json_integer_value(json_object_get(scrub, "unrepairable")));
     if (json_is_true(json_object_get(v, "full")))
-        fprintf(f, "%s\n", say("THE DISKS ARE FULL: writes are refused, reads and deletes go on", "磁盘已满：拒绝写入，读取与删除仍可用"));
+        fprintf(f, "%s\n",
+                say("THE DISKS ARE FULL: writes are refused, reads and deletes go on",
+                    "磁盘已满：拒绝写入，读取与删除仍可用"));
 }
 
 void show_statement(FILE *f, const json_t *v)
 {
     static const struct column columns[] = {
-        {"item", "ITEM", "计费项", false},   {"bucket", "BUCKET", "存储桶", false}, {"quantity", "QUANTITY", "用量", true},
-        {"unit", "UNIT", "单位", false},     {"price", "PRICE", "单价", true},      {"amount", "AMOUNT", "金额", true},
+        {"item", "ITEM", "计费项", false},      {"bucket", "BUCKET", "存储桶", false},
+        {"quantity", "QUANTITY", "用量", true}, {"unit", "UNIT", "单位", false},
+        {"price", "PRICE", "单价", true},       {"amount", "AMOUNT", "金额", true},
     };
 
     fprintf(f, "%s %s   %s %s (%s)\n\n", say("statement of", "账单"), json_string_value(json_object_get(v, "account")),
-            say("month", "月份"), json_string_value(json_object_get(v, "month")), json_string_value(json_object_get(v, "time_zone")));
+            say("month", "月份"), json_string_value(json_object_get(v, "month")),
+            json_string_value(json_object_get(v, "time_zone")));
     TABLE(f, json_object_get(v, "lines"), columns);
     fprintf(f, "\n%s %s %s\n", say("total", "合计"), json_string_value(json_object_get(v, "total")),
             json_string_value(json_object_get(v, "currency")));

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #define KV_SELF_MAX 1024u
+/* A database with no more than this in its files is read whole at the open, at a cost of some tenths of a second: what
+ * is damaged is known before anybody asks for it. */
+#define KV_CHECK_MAX (64u << 20)
 
 enum rc kv_key_make(struct kv_key *k, unsigned family, struct view key)
 {
@@ -102,6 +105,38 @@ static enum rc self_check(struct kv *kv, const struct kv_cfg *cfg, struct err *e
     return rc;
 }
 
+static enum rc read_whole(struct kv *kv, struct err *e)
+{
+    rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+    rocksdb_iterator_t *it = NULL;
+    char *message = NULL;
+
+    if (o) {
+        rocksdb_readoptions_set_verify_checksums(o, 1);
+        rocksdb_readoptions_set_fill_cache(o, 0);
+        it = rocksdb_create_iterator(kv->db, o);
+    }
+    if (!it) {
+        rocksdb_readoptions_destroy(o);
+        return err_set(e, RC_NOMEM, "catalog database: out of memory");
+    }
+    for (rocksdb_iter_seek_to_first(it); rocksdb_iter_valid(it); rocksdb_iter_next(it))
+        continue;
+    rocksdb_iter_get_error(it, &message);
+    rocksdb_iter_destroy(it);
+    rocksdb_readoptions_destroy(o);
+    return message ? kv_fail(kv, message, e) : RC_OK;
+}
+
+static enum rc check_small(struct kv *kv, struct err *e)
+{
+    uint64_t size = 0;
+
+    if (rocksdb_property_int(kv->db, "rocksdb.total-sst-files-size", &size) != 0 || size > KV_CHECK_MAX)
+        return RC_OK;
+    return read_whole(kv, e);
+}
+
 enum rc kv_open(const char *dir, const struct kv_cfg *cfg, struct kv **ret, struct err *e)
 {
     HF_ASSERT(cfg->n_families > 0 && cfg->n_families <= KV_FAMILIES_MAX);
@@ -117,6 +152,8 @@ enum rc kv_open(const char *dir, const struct kv_cfg *cfg, struct kv **ret, stru
     char *message = NULL;
     kv->db = rocksdb_open(kv->options, kv->dir, &message);
     enum rc rc = message ? kv_fail(kv, message, e) : self_check(kv, cfg, e);
+    if (rc == RC_OK)
+        rc = check_small(kv, e);
     if (rc != RC_OK) {
         kv_release(kv);
         return rc;
@@ -140,6 +177,18 @@ static enum rc flush_do(struct kv *kv, bool wait, struct err *e)
 enum rc kv_flush(struct kv *kv, struct err *e)
 {
     return flush_do(kv, true, e);
+}
+
+/* About 10 us are spent on each by a replay: a second and a bit at the most. */
+#define KV_WRITES_MANY 120000u
+
+void kv_writes_check(struct kv *kv, uint64_t writes)
+{
+    uint64_t n = atomic_fetch_add_explicit(&kv->writes_unflushed, writes, memory_order_relaxed) + writes;
+    if (n < KV_WRITES_MANY || kv->env)
+        return;
+    if (atomic_exchange(&kv->writes_unflushed, 0) >= KV_WRITES_MANY && flush_do(kv, false, NULL) != RC_OK)
+        atomic_store(&kv->writes_unflushed, n);
 }
 
 /* 0.6 us are spent on each that an iterator meets in the memtable. */

@@ -4,7 +4,8 @@
  * key of one column family, not a column family of its own: RocksDB 7.8's C API cannot flush several together, and a
  * flush of one alone would break the prefix.
  *
- * Damage. kv_open answers RC_CORRUPT for files that do not check out; a damage met later comes back as RC_CORRUPT from
+ * Damage. kv_open answers RC_CORRUPT for files that do not check out (a small database, up to 64 MiB of files, is read
+ * whole for that); a damage met later comes back as RC_CORRUPT from
  * the call that met it, and kv_close then removes the database, so that the next open starts empty and is replayed.
  *
  * kv_txn is an overlay: reads see its own writes over the database; nothing is visible to others until kv_txn_write.

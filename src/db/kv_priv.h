@@ -21,6 +21,7 @@ struct kv {
     char *dir;
     unsigned n_families;
     atomic_bool damaged;                /* a checksum failed since the open: removed at close */
+    _Atomic uint64_t writes_unflushed;  /* in the memtable, about: see kv_writes_check */
     _Atomic uint64_t deletes_unflushed; /* in the memtable, about: see kv_deletes_check */
 };
 
@@ -42,6 +43,8 @@ const rocksdb_snapshot_t *kv_snap_at(const struct kv_snap *s); /* NULL for now *
 /* Deletions slow iterators down until they are compacted away, which needs them flushed. Flushes when there are many,
  * or some and somebody is about to iterate. */
 void kv_deletes_check(struct kv *kv, bool iterating);
+/* A restart replays what the memtable lost: it is flushed after so many writes, whatever its size. */
+void kv_writes_check(struct kv *kv, uint64_t writes);
 
 /* ---- the overlay of a transaction ---- */
 struct kv_entry {

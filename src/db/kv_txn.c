@@ -192,7 +192,7 @@ static uint64_t batch_fill(struct kv_txn *t)
 enum rc kv_txn_write(struct kv_txn *t, struct err *e)
 {
     struct kv *kv = t->kv;
-    uint64_t deletes = batch_fill(t);
+    uint64_t deletes = batch_fill(t), writes = t->n;
     char *message = NULL;
     rocksdb_write(kv->db, kv->write, t->batch, &message);
     if (message)
@@ -200,5 +200,6 @@ enum rc kv_txn_write(struct kv_txn *t, struct err *e)
     kv_txn_reset(t);
     atomic_fetch_add_explicit(&kv->deletes_unflushed, deletes, memory_order_relaxed);
     kv_deletes_check(kv, false);
+    kv_writes_check(kv, writes);
     return RC_OK;
 }

@@ -105,8 +105,8 @@ static bool choose_meta(struct gw_req *g, struct copying *t)
     if (!replace_tags)
         t->meta.tags = t->version.tags;
     bool self = view_eq(t->source.bucket, g->route.bucket) && view_eq(t->source.key, g->route.key);
-    bool given = gw_header(g, "x-amz-storage-class").p != NULL ||
-                 gw_header(g, "x-amz-website-redirect-location").p != NULL;
+    bool given =
+        gw_header(g, "x-amz-storage-class").p != NULL || gw_header(g, "x-amz-website-redirect-location").p != NULL;
     if (!self || replace || given || t->source.has_version)
         return true;
     gw_fail_with(g, "InvalidRequest",
@@ -291,8 +291,8 @@ static void object_copied(struct gw_req *g)
 void op_object_copy(struct gw_req *g)
 {
     struct copying *t = copying_new(g);
-    if (t == NULL || !gw_unbuilt_headers_ok(g) || !gw_write_conditions(g, &t->conditions) || !find_source(g, t) ||
-        !size_ok(g, t) || !choose_meta(g, t) || !choose_kind(g, t))
+    if (t == NULL || !gw_makes_object(g) || !gw_unbuilt_headers_ok(g) || !gw_write_conditions(g, &t->conditions) ||
+        !find_source(g, t) || !size_ok(g, t) || !choose_meta(g, t) || !choose_kind(g, t))
         return;
     copy_start(g, t, object_copied);
 }

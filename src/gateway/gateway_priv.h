@@ -281,6 +281,8 @@ enum rc reading_all(struct reading *r, void *dst, size_t n, struct err *e) HF_MU
 bool gw_bucket_find(struct gw_req *g, struct view name, const char *owner_header, struct cat_bucket *ret);
 /* Version of the request's key that versionId asks for, delete markers answered as S3 does. false: answered. */
 bool gw_version_find(struct gw_req *g, bool layout, struct cat_version *ret);
+/* No parameter that speaks of a version or part, where a new object is made. false: answered. */
+bool gw_makes_object(struct gw_req *g);
 bool gw_upload_id(struct gw_req *g, uint64_t *ret);
 /* If-Match & co. of a read. true: go on. */
 bool gw_read_conditions(struct gw_req *g, const struct cat_version *v);

@@ -69,11 +69,12 @@ static bool run_objects(struct gw_req *g, const struct cat_list *l, struct cat_l
     return rc == RC_OK;
 }
 
-static void write_listing(struct xml_out *x, const struct gw_req *g, const struct listing *l)
+static void write_listing(struct xml_out *x, const struct gw_req *g, const struct listing *l, bool plain_prefix)
 {
-    x->url_keys = l->url;
     xo_text(x, "Name", g->route.bucket);
+    x->url_keys = l->url && !plain_prefix;
     xo_key(x, "Prefix", l->prefix);
+    x->url_keys = l->url;
     xo_u64(x, "MaxKeys", l->max);
     if (l->delimiter.n > 0)
         xo_key(x, "Delimiter", l->delimiter);
@@ -122,7 +123,7 @@ void op_list_v1(struct gw_req *g)
         return;
     struct xml_out x;
     xo_begin(&x, "ListBucketResult");
-    write_listing(&x, g, &l);
+    write_listing(&x, g, &l, true); /* as Ceph has it: boto3 decodes all but this one */
     xo_key(&x, "Marker", c.after);
     xo_bool(&x, "IsTruncated", d.truncated);
     if (d.truncated && l.delimiter.n > 0)
@@ -167,7 +168,7 @@ void op_list_v2(struct gw_req *g)
     }
     struct xml_out x;
     xo_begin(&x, "ListBucketResult");
-    write_listing(&x, g, &l);
+    write_listing(&x, g, &l, false);
     xo_u64(&x, "KeyCount", d.n_versions + d.n_prefixes);
     xo_bool(&x, "IsTruncated", d.truncated);
     if (gw_arg(g, "continuation-token").p != NULL)
@@ -241,7 +242,7 @@ void op_list_versions(struct gw_req *g)
     struct xml_out x;
     char id[VERSION_TEXT_MAX];
     xo_begin(&x, "ListVersionsResult");
-    write_listing(&x, g, &l);
+    write_listing(&x, g, &l, false);
     xo_key(&x, "KeyMarker", c.after);
     xo_text(&x, "VersionIdMarker", id_marker.p != NULL ? id_marker : VIEW(""));
     xo_bool(&x, "IsTruncated", d.truncated);

@@ -72,6 +72,18 @@ bool gw_version_find(struct gw_req *g, bool layout, struct cat_version *ret)
     return true;
 }
 
+/* A part whose uploadId was lost must not become the object, nor a write to an old version a new one. */
+bool gw_makes_object(struct gw_req *g)
+{
+    if (gw_arg(g, "versionId").p != NULL)
+        gw_fail_with(g, "InvalidArgument", "This operation does not accept a version-id.");
+    else if (gw_arg(g, "partNumber").p != NULL)
+        gw_fail_with(g, "InvalidArgument", "This operation does not accept a part number without an upload id.");
+    else
+        return true;
+    return false;
+}
+
 bool gw_upload_id(struct gw_req *g, uint64_t *ret)
 {
     if (cat_upload_parse(gw_arg(g, "uploadId"), ret))

@@ -62,7 +62,7 @@ void op_upload_create(struct gw_req *g)
         gw_fail_rc(g, RC_NOMEM, NULL, "CreateMultipartUpload");
         return;
     }
-    if (!gw_unbuilt_headers_ok(g) || !read_checksum(g, t) || !gw_meta_read(g, &meta))
+    if (!gw_makes_object(g) || !gw_unbuilt_headers_ok(g) || !read_checksum(g, t) || !gw_meta_read(g, &meta))
         return;
     g->work = t;
     struct gw_call *c = &g->call;

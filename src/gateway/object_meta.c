@@ -9,13 +9,8 @@
 #define REDIRECT_HEADER "x-amz-website-redirect-location"
 
 static const char *const system_headers[] = {
-    "content-type",
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "expires",
-    REDIRECT_HEADER,
+    "content-type",     "cache-control", "content-disposition", "content-encoding",
+    "content-language", "expires",       REDIRECT_HEADER,
 };
 #define SYSTEM_HEADERS (sizeof system_headers / sizeof *system_headers)
 
@@ -233,8 +228,8 @@ bool gw_meta_read(struct gw_req *g, struct object_meta *ret)
 
 static bool canned_acl_ok(struct gw_req *g)
 {
-    static const char *const not_made[] = {"public-read", "public-read-write", "authenticated-read", "aws-exec-read",
-                                           "bucket-owner-read", "log-delivery-write"};
+    static const char *const not_made[] = {"public-read",   "public-read-write", "authenticated-read",
+                                           "aws-exec-read", "bucket-owner-read", "log-delivery-write"};
     struct view acl = gw_header(g, "x-amz-acl");
     if (acl.p == NULL || view_eqs(acl, "private") || view_eqs(acl, "bucket-owner-full-control"))
         return true;

@@ -15,7 +15,7 @@ void op_object_put_check(struct gw_req *g)
         return;
     }
     g->work = p;
-    if (gw_unbuilt_headers_ok(g) && gw_write_conditions(g, &p->conditions))
+    if (gw_makes_object(g) && gw_unbuilt_headers_ok(g) && gw_write_conditions(g, &p->conditions))
         (void)gw_meta_read(g, &p->meta); /* false: answered */
 }
 

@@ -7,7 +7,8 @@
 
 #define SIGV2_SIGNATURE_N 28 /* base64 of a SHA-1 */
 
-/* The string to sign, in scratch. `expires` as it was sent. RC_INVALID: a broken escape in the query. */
+/* The string to sign, in scratch. `expires` as it was sent. RC_INVALID: a broken escape in the query, or a line
+ * end in an argument that is signed. */
 enum rc sigv2_to_sign(const struct auth_request *q, struct view expires, struct arena *scratch,
                       struct view *ret) HF_MUST_USE;
 

@@ -16,6 +16,7 @@ static const struct not_made table[] = {
     {"logging", true, false, NEUTRAL_EMPTY, "BucketLoggingStatus"},
     {"notification", true, false, NEUTRAL_EMPTY, "NotificationConfiguration"},
     {"accelerate", true, false, NEUTRAL_EMPTY, "AccelerateConfiguration"},
+    {"abac", true, false, NEUTRAL_EMPTY, "AbacStatus"},
     {"requestPayment", true, false, NEUTRAL_PAYER, NULL},
     {"analytics", true, false, NEUTRAL_LIST, "ListBucketAnalyticsConfigurationsResult"},
     {"inventory", true, false, NEUTRAL_LIST, "ListInventoryConfigurationsResult"},

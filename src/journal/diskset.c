@@ -125,7 +125,7 @@ static enum rc make_finish(struct diskset *d, struct err *e)
 {
     for (unsigned i = 0; i < d->n; i++) {
         struct disk *k = &d->disk[i];
-        struct identity id, want = {.slot = i};
+        struct identity id, want = {.slot = i, .copies = d->copies};
         bool damaged;
         enum rc rc;
 
@@ -206,6 +206,19 @@ static void attach(struct diskset *d, struct disk *k, const struct probe *p)
         k->state = k->state == DISK_OK ? DISK_DEGRADED : k->state;
 }
 
+/* The recorded disk that this identity belongs to, or d->n. A witness that was made anew without a disk does not know
+ * its uuid: then the slot tells, and what the disk holds is not believed before it was compared. */
+static unsigned slot_of(struct diskset *d, const struct probe *p)
+{
+    static const uint8_t unknown[UUID_SIZE];
+    unsigned slot = diskset_by_uuid(d, p->id.disk);
+
+    if (slot < d->n || p->id.slot >= d->n || memcmp(d->disk[p->id.slot].uuid, unknown, UUID_SIZE) != 0)
+        return slot;
+    memcpy(d->disk[p->id.slot].uuid, p->id.disk, UUID_SIZE);
+    return p->id.slot;
+}
+
 /* Looks for every recorded disk at its path and at the paths given, by uuid. *ret_lost: a disk without journal that was
  * there the last time is not; the journal sees to the others. */
 static enum rc attach_all(struct diskset *d, const struct given *g, bool *ret_lost, struct err *e)
@@ -224,7 +237,7 @@ static enum rc attach_all(struct diskset *d, const struct given *g, bool *ret_lo
         if (diskset_by_path(d, g->path[i]) == d->n)
             rc = probe(d, g->path[i], &p[n++], e);
     for (unsigned i = 0; rc == RC_OK && i < n; i++) {
-        unsigned slot = p[i].rc == RC_OK ? diskset_by_uuid(d, p[i].id.disk) : d->n;
+        unsigned slot = p[i].rc == RC_OK ? slot_of(d, &p[i]) : d->n;
 
         if (slot < d->n && present[slot])
             rc = err_set(e, RC_INVALID, "%s and %s carry the same identity: remove the copy", d->disk[slot].path,
@@ -309,6 +322,7 @@ static enum rc open_identities(struct diskset *d, const struct diskset_cfg *cfg,
         if (k->state == DISK_OK || memcmp(p[i].id.store, d->store_uuid, UUID_SIZE) != 0)
             return err_set(e, RC_INVALID, "%s does not belong with the other disks given", p[i].path);
         memcpy(k->uuid, p[i].id.disk, UUID_SIZE);
+        d->copies = p[i].id.copies;
         k->state = DISK_OK;
         attach(d, k, &p[i]);
     }
@@ -320,9 +334,12 @@ static enum rc open_identities(struct diskset *d, const struct diskset_cfg *cfg,
         memcpy(d->disk[spare].path, p[i].path, strlen(p[i].path) + 1);
     }
     d->was_virtual = cfg->virtual_clock;
-    d->copies = cfg->copies ? cfg->copies : d->n < COPIES_DEFAULT ? d->n : COPIES_DEFAULT;
+    if (cfg->copies != 0 && cfg->copies != d->copies)
+        return err_set(e, RC_INVALID, "this store keeps %u copies: leave --copies out, or say --copies %u", d->copies,
+                       d->copies);
     if (d->copies > d->n)
-        return err_set(e, RC_INVALID, "%u copies need %u disks, but %u are given", d->copies, d->copies, d->n);
+        return err_set(e, RC_INVALID, "%u copies need %u disks, but %u are given: name them all", d->copies, d->copies,
+                       d->n);
     return RC_OK;
 }
 

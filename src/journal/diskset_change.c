@@ -1,6 +1,19 @@
 /* Holdfast: changing the set of disks while it is in use, and healing the identities. */
 #include "journal/diskset_priv.h"
 
+/* While another disk lacks something, a disk that still works may hold the only copy of it. */
+static enum rc refuse_needed(const struct diskset *d, unsigned slot, struct err *e)
+{
+    if (!disk_usable(&d->disk[slot]))
+        return RC_OK;
+    for (unsigned i = 0; i < d->n; i++)
+        if (i != slot && d->disk[i].state != DISK_OK && d->disk[i].state != DISK_DEGRADED)
+            return err_set(e, RC_CONFLICT,
+                           "%s is %s, so %s may hold the only copy of something: wait until it is ok, or replace it first",
+                           d->disk[i].path, disk_state_name(d->disk[i].state), d->disk[slot].path);
+    return RC_OK;
+}
+
 /* Somebody must be left from whom the new disk can be filled. */
 static enum rc refuse_last(const struct diskset *d, unsigned slot, struct err *e)
 {
@@ -49,6 +62,7 @@ static enum rc identity_new(struct diskset *d, const char *path, unsigned slot, 
     memcpy(id->store, d->store_uuid, UUID_SIZE);
     os_random(d->os, id->disk, UUID_SIZE);
     id->slot = slot;
+    id->copies = d->copies;
     return identity_write(d->os, path, id, e);
 }
 
@@ -83,6 +97,7 @@ enum rc diskset_replace(struct diskset *d, const char *old_path, const char *new
     if (diskset_by_path(d, to) != d->n)
         return err_set(e, RC_CONFLICT, "%s is one of this store's disks already", to);
     HF_TRY(refuse_last(d, slot, e));
+    HF_TRY(refuse_needed(d, slot, e));
     HF_TRY(identity_new(d, to, slot, &id, e));
     k = &d->disk[slot];
     old_state = k->state;
@@ -103,7 +118,7 @@ enum rc diskset_scrub(struct diskset *d, uint64_t *corrupt, uint64_t *repaired, 
 {
     for (unsigned i = 0; i < d->n; i++) {
         const struct disk *k = &d->disk[i];
-        struct identity id, want = {.slot = i};
+        struct identity id, want = {.slot = i, .copies = d->copies};
         bool damaged = false;
         enum rc rc;
 

@@ -10,6 +10,7 @@
 struct identity {
     uint8_t store[UUID_SIZE], disk[UUID_SIZE];
     unsigned slot;
+    unsigned copies; /* that the store keeps: for the day when the data folder is lost */
 };
 /* RC_NOT_FOUND: no such file (or directory). RC_CORRUPT: neither half holds. *ret_damaged: one half does not, or the
  * file has another size: write it again. */

@@ -168,7 +168,8 @@ static bool has_all(struct journal *j, unsigned slot)
     return true;
 }
 
-/* Under epoch_lock, so that a member that fails meanwhile is not called whole again. */
+/* Under epoch_lock, so that a member that fails meanwhile is not called whole again. The disk stays rebuilding: its
+ * volumes are not the journal's to know, and a witness that called it ok would be believed after a crash. */
 static enum rc become_whole(struct journal *j, struct err *e)
 {
     bool changed = false;
@@ -181,8 +182,6 @@ static enum rc become_whole(struct journal *j, struct err *e)
         if (!(members_live(j) >> i & 1) || k->journal_whole || !has_all(j, i))
             continue;
         k->journal_whole = true;
-        if (k->state == DISK_REBUILDING)
-            k->state = DISK_OK;
         changed = true;
     }
     if (changed)

@@ -2,7 +2,7 @@
 #include "codec/codec.h"
 #include "journal/diskset_priv.h"
 
-enum { FORMAT = 1, HALF = 512, HALVES = 2, AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_SUM = HALF - XXH_SIZE };
+enum { FORMAT = 1, HALF = 512, HALVES = 2, AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_COPIES = 44, AT_SUM = HALF - XXH_SIZE };
 static const uint8_t magic[4] = {'H', 'F', 'I', '1'};
 
 static void half_encode(uint8_t *dst, const struct identity *id)
@@ -13,6 +13,7 @@ static void half_encode(uint8_t *dst, const struct identity *id)
     memcpy(dst + AT_STORE, id->store, UUID_SIZE);
     memcpy(dst + AT_DISK, id->disk, UUID_SIZE);
     le32_put(dst + AT_SLOT, id->slot);
+    le32_put(dst + AT_COPIES, id->copies);
     xxh128(dst, AT_SUM, 0, dst + AT_SUM);
 }
 
@@ -26,7 +27,8 @@ static bool half_decode(const uint8_t *src, struct identity *ret)
     memcpy(ret->store, src + AT_STORE, UUID_SIZE);
     memcpy(ret->disk, src + AT_DISK, UUID_SIZE);
     ret->slot = le32_get(src + AT_SLOT);
-    return ret->slot < DISKS_MAX;
+    ret->copies = le32_get(src + AT_COPIES);
+    return ret->slot < DISKS_MAX && ret->copies > 0 && ret->copies <= DISKS_MAX;
 }
 
 static enum rc identity_path(const char *disk_path, char *dst, struct err *e)

@@ -165,8 +165,8 @@ enum rc journal_punch(struct journal *j, uint64_t segment, struct err *e) HF_MUS
 bool journal_is_sealed(struct journal *j, uint64_t segment);
 
 /* Members. journal_join is called after diskset_replace (journal_open does it for stale ones): the member joins from
- * the next segment on, then journal_heal_step copies one missing segment at a time (RC_END: none is missing; a disk
- * that was rebuilding becomes ok, so heal what else it lacks, the store's volumes, before). RC_CONFLICT: nobody is left
+ * the next segment on, then journal_heal_step copies one missing segment at a time (RC_END: none is missing; whoever
+ * has it all is journal_whole. The disk stays rebuilding until the caller, who also fills its volumes, calls it ok). RC_CONFLICT: nobody is left
  * who has everything. Sequencer's thread for join, any one thread for heal. */
 enum rc journal_join(struct journal *j, unsigned slot, struct err *e) HF_MUST_USE;
 enum rc journal_heal_step(struct journal *j, struct err *e) HF_MUST_USE;

@@ -6,10 +6,11 @@
  * (os/fault.h: wraps another os and fails chosen calls).
  *
  * Errors: RC_NOT_FOUND (ENOENT), RC_EXISTS, RC_FULL (ENOSPC, EDQUOT), RC_DENIED (EACCES, EPERM), RC_UNAVAILABLE
- * (EROFS), RC_NOMEM, RC_LIMIT (EMFILE, ENFILE), otherwise RC_IO, with the path and strerror in err. EINTR is retried inside. Short writes are
- * continued inside; a read that meets the end of the file early gives fewer bytes. After a failed fsync the caller
- * never retries on that file: it abandons it (DESIGN §4). Threads: a struct os and different files may be used from any
- * thread; one file may be read from many threads and written at disjoint ranges from many threads. */
+ * (EROFS), RC_NOMEM, RC_LIMIT (EMFILE, ENFILE), otherwise RC_IO, with the path and strerror in err. EINTR is retried
+ * inside. Short writes are continued inside; a read that meets the end of the file early gives fewer bytes. After a
+ * failed fsync the caller never retries on that file: it abandons it (DESIGN §4). Threads: a struct os and different
+ * files may be used from any thread; one file may be read from many threads and written at disjoint ranges from many
+ * threads. */
 #ifndef HF_OS_OS_H
 #define HF_OS_OS_H
 
@@ -57,7 +58,8 @@ struct os_ops {
     enum rc (*pwritev)(struct os *os, struct os_file *f, const struct iovec *iov, int n, uint64_t off, struct err *e);
     enum rc (*datasync)(struct os *os, struct os_file *f, struct err *e);              /* fdatasync */
     enum rc (*flush_hint)(struct os *os, struct os_file *f, uint64_t off, uint64_t n); /* start writeback; no promise */
-    enum rc (*reserve)(struct os *os, struct os_file *f, uint64_t size, struct err *e); /* fallocate, keeps size */
+    enum rc (*reserve)(struct os *os, struct os_file *f, uint64_t size,
+                       struct err *e); /* fallocate, keeps size; RC_UNSUPPORTED where the file system has none */
     enum rc (*punch)(struct os *os, struct os_file *f, uint64_t off, uint64_t n,
                      struct err *e); /* reads as zero after */
     enum rc (*truncate)(struct os *os, struct os_file *f, uint64_t size, struct err *e);

@@ -240,8 +240,7 @@ static enum rc real_reserve(struct os *os, struct os_file *f, uint64_t size, str
     (void)os;
     if (size == 0)
         return RC_OK;
-    enum rc rc = allocate(f, FALLOC_FL_KEEP_SIZE, 0, size, "reserve space for", e);
-    return rc == RC_UNSUPPORTED ? RC_OK : rc;
+    return allocate(f, FALLOC_FL_KEEP_SIZE, 0, size, "reserve space for", e);
 }
 
 static enum rc real_punch(struct os *os, struct os_file *f, uint64_t off, uint64_t n, struct err *e)

@@ -1,4 +1,5 @@
-/* Accounts, top-ups and keys: check, write the record, wait until the reader has it. One at a time: the caller holds the control lock. */
+/* Accounts, top-ups and keys: check, write the record, wait until the reader has it. One at a time: the caller holds
+ * the control lock. */
 #include "sequence/engine_priv.h"
 
 #include <stdlib.h>
@@ -27,14 +28,15 @@ static enum rc find(struct engine *g, struct view name, uint64_t *ret, struct er
 {
     if (registry_find(meter_registry(g->meter), name, ret) == RC_OK)
         return RC_OK;
-    return err_set(e, RC_NOT_FOUND, "no account is called %.*s: `holdfast account list` shows those there are", (int)name.n,
-                   name.p);
+    return err_set(e, RC_NOT_FOUND, "no account is called %.*s: `holdfast account list` shows those there are",
+                   (int)name.n, name.p);
 }
 
 enum rc engine_account_create(struct engine *g, struct view name, struct view currency, struct view prices,
                               struct view timetable, struct err *e)
 {
-    struct account_rec rec = {.type = REC_ACCOUNT, .name = name, .currency = currency, .prices = prices, .timetable = timetable};
+    struct account_rec rec = {
+        .type = REC_ACCOUNT, .name = name, .currency = currency, .prices = prices, .timetable = timetable};
     uint64_t there = 0;
 
     HF_TRY(meter_check_account(g->meter, name, currency, prices, timetable, e));
@@ -97,10 +99,11 @@ static enum rc given_key(struct engine *g, const char *access_key, const char *s
     struct caller c;
 
     if (!key_text_ok(access_key, ACCESS_KEY_MAX) || strlen(secret) < 8 || strlen(secret) > SECRET_KEY_MAX)
-        return err_set(e, RC_INVALID,
-                       "HOLDFAST_ACCESS_KEY must be 3 to %d printable characters without / and comma, HOLDFAST_SECRET_KEY 8 "
-                       "to %d characters",
-                       ACCESS_KEY_MAX, SECRET_KEY_MAX);
+        return err_set(
+            e, RC_INVALID,
+            "HOLDFAST_ACCESS_KEY must be 3 to %d printable characters without / and comma, HOLDFAST_SECRET_KEY 8 "
+            "to %d characters",
+            ACCESS_KEY_MAX, SECRET_KEY_MAX);
     bool known = registry_key(meter_registry(g->meter), rec.access_key, &c) == RC_OK;
     bool same = keystore_get(g->keys, access_key, have) == RC_OK && strcmp(have, secret) == 0;
     if (!same)
@@ -111,8 +114,9 @@ static enum rc given_key(struct engine *g, const char *access_key, const char *s
     return record(g, &rec, e);
 }
 
-enum rc engine_first_key(struct engine *g, const char *access_key, const char *secret, char ret_access[ACCESS_KEY_MAX + 1],
-                         char ret_secret[SECRET_KEY_MAX + 1], bool *ret_made, struct err *e)
+enum rc engine_first_key(struct engine *g, const char *access_key, const char *secret,
+                         char ret_access[ACCESS_KEY_MAX + 1], char ret_secret[SECRET_KEY_MAX + 1], bool *ret_made,
+                         struct err *e)
 {
     json_t *keys = NULL;
 

@@ -47,7 +47,8 @@ static void count_pass(struct engine *g, const struct scrub_count *c)
 
 static void scrub_pass(struct engine *g)
 {
-    struct scrub_pace pace = {.bytes_per_s = g->bg->scrub_bytes_per_s, .stop = must_stop, .progress = scrub_progress, .ctx = g};
+    struct scrub_pace pace = {
+        .bytes_per_s = g->bg->scrub_bytes_per_s, .stop = must_stop, .progress = scrub_progress, .ctx = g};
     struct scrub_count count = {0};
     struct err e = {""};
 
@@ -136,16 +137,29 @@ enum rc engine_bg_start(struct engine *g, const struct engine_cfg *cfg, struct e
     return rc == RC_OK ? RC_OK : err_set(e, rc, "no thread for the background work");
 }
 
+void engine_end_work(struct engine *g)
+{
+    pthread_mutex_lock(&g->bg->lock);
+    g->bg->closing = true;
+    pthread_cond_broadcast(&g->bg->wake);
+    pthread_mutex_unlock(&g->bg->lock);
+}
+
+bool engine_bg_ending(struct engine *g)
+{
+    pthread_mutex_lock(&g->bg->lock);
+    bool ending = g->bg->closing;
+    pthread_mutex_unlock(&g->bg->lock);
+    return ending;
+}
+
 void engine_bg_stop(struct engine *g)
 {
     struct engine_bg *b = g->bg;
 
     if (!b)
         return;
-    pthread_mutex_lock(&b->lock);
-    b->closing = true;
-    pthread_cond_broadcast(&b->wake);
-    pthread_mutex_unlock(&b->lock);
+    engine_end_work(g);
     if (b->started)
         pthread_join(b->thread, NULL);
     pthread_cond_destroy(&b->wake);

@@ -43,7 +43,8 @@ static void drop_batch(struct seq *s)
     cat_txn_reset(s->txn);
 }
 
-/* After this nothing is committed any more: the durable history and what readers hold may differ until a restart replays it. */
+/* After this nothing is committed any more: the durable history and what readers hold may differ until a restart
+ * replays it. */
 static void give_up(struct seq *s, const char *what, const struct err *e)
 {
     log_error("sequence", "%s: %s. No more changes are taken; restart to recover", what, e->text);
@@ -109,9 +110,10 @@ static enum rc stage(struct seq *s, enum rec_type type, int64_t time_ns, struct 
     return rc;
 }
 
-/* As stage, with a new batch when the open one is full. Any failure drops the whole batch: the overlay could not be unpicked. */
-static enum rc stage_or_roll(struct seq *s, enum rec_type type, int64_t time_ns, struct view payload, struct view attach,
-                             struct journal_rec *ret, struct err *e)
+/* As stage, with a new batch when the open one is full. Any failure drops the whole batch: the overlay could not be
+ * unpicked. */
+static enum rc stage_or_roll(struct seq *s, enum rec_type type, int64_t time_ns, struct view payload,
+                             struct view attach, struct journal_rec *ret, struct err *e)
 {
     enum rc rc = stage(s, type, time_ns, payload, attach, ret, e);
 

@@ -13,6 +13,19 @@ static bool data_path(char *dst, const struct engine_cfg *cfg, const char *name)
     return os_path(dst, cfg->disks.data_dir, name);
 }
 
+/* Derived state (invariant 3): damaged, or ahead of the journal it came from, it is made anew. */
+static enum rc catalog_anew(struct engine *g, const struct engine_cfg *cfg, struct err *e)
+{
+    char dir[OS_PATH_MAX];
+
+    if (!data_path(dir, cfg, DIR_CATALOG))
+        return err_set(e, RC_LIMIT, "%s: the path is too long", cfg->disks.data_dir);
+    cat_close(g->cat);
+    g->cat = NULL;
+    HF_TRY(cat_destroy(dir, e));
+    return cat_open(dir, cfg->memory_databases, &g->cat, e);
+}
+
 static enum rc open_catalog(struct engine *g, const struct engine_cfg *cfg, struct err *e)
 {
     char dir[OS_PATH_MAX];
@@ -24,13 +37,9 @@ static enum rc open_catalog(struct engine *g, const struct engine_cfg *cfg, stru
         return RC_OK;
     if (rc != RC_OK && rc != RC_CORRUPT && rc != RC_UNSUPPORTED)
         return rc;
-    /* Derived state (invariant 3): damaged, or ahead of the journal it came from, it is made anew. */
-    log_warn("engine", "the catalog is %s: making it anew from the journal", rc == RC_OK ? "ahead of the journal" : e->text);
-    if (rc == RC_OK)
-        cat_close(g->cat);
-    g->cat = NULL;
-    HF_TRY(cat_destroy(dir, e));
-    return cat_open(dir, cfg->memory_databases, &g->cat, e);
+    log_warn("engine", "the catalog is %s: making it anew from the journal",
+             rc == RC_OK ? "ahead of the journal" : e->text);
+    return catalog_anew(g, cfg, e);
 }
 
 typedef void progress_fn(void *ctx, uint64_t done, uint64_t total);
@@ -70,6 +79,20 @@ static enum rc replay(struct engine *g, progress_fn *progress, void *ctx, struct
 out:
     cat_txn_free(txn);
     return rc;
+}
+
+/* Damage that only the replay met: once more, from nothing. */
+static enum rc replay_surely(struct engine *g, const struct engine_cfg *cfg, struct err *e)
+{
+    bool from_nothing = cat_cursor(g->cat) == 0;
+    enum rc rc = replay(g, NULL, NULL, e);
+
+    if (rc != RC_CORRUPT || from_nothing)
+        return rc;
+    log_warn("engine", "the catalog cannot take the journal's next records (%s): making it anew", e->text);
+    HF_TRY(catalog_anew(g, cfg, e));
+    g->replayed = 0;
+    return replay(g, NULL, NULL, e);
 }
 
 static void on_disk_failed(void *ctx, unsigned slot)
@@ -145,7 +168,7 @@ static enum rc open_all(struct engine *g, const struct engine_cfg *cfg, struct e
 {
     HF_TRY(open_lower(g, cfg, e));
     HF_TRY(open_catalog(g, cfg, e));
-    HF_TRY(replay(g, NULL, NULL, e));
+    HF_TRY(replay_surely(g, cfg, e));
     HF_TRY(open_meter(g, cfg, e));
     HF_TRY(meter_wait(g->meter, journal_durable(g->journal), e));
     HF_TRY(seq_open(g->os, g->disks, g->journal, g->store, g->cat, g->meter, &cfg->seq, &g->seq, e));
@@ -182,8 +205,9 @@ void engine_close(struct engine *g)
     free_engine(g);
 }
 
-enum rc engine_rebuild(struct os *os, const struct engine_cfg *cfg, void (*progress)(void *ctx, uint64_t done, uint64_t total),
-                       void *ctx, uint64_t *ret_records, struct err *e)
+enum rc engine_rebuild(struct os *os, const struct engine_cfg *cfg,
+                       void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, uint64_t *ret_records,
+                       struct err *e)
 {
     char dir[OS_PATH_MAX];
     struct engine *g = calloc(1, sizeof *g);
@@ -194,7 +218,9 @@ enum rc engine_rebuild(struct os *os, const struct engine_cfg *cfg, void (*progr
     offline.disks.offline = true;
     cfg = &offline;
     g->os = os;
-    enum rc rc = data_path(dir, cfg, DIR_CATALOG) ? RC_OK : err_set(e, RC_LIMIT, "%s: the path is too long", cfg->disks.data_dir);
+    enum rc rc = data_path(dir, cfg, DIR_CATALOG)
+                     ? RC_OK
+                     : err_set(e, RC_LIMIT, "%s: the path is too long", cfg->disks.data_dir);
     if (rc == RC_OK)
         rc = open_lower(g, cfg, e);
     if (rc == RC_OK)

@@ -40,6 +40,9 @@ enum rc engine_scrub(struct engine *g, const struct scrub_pace *pace, struct scr
 /* Around work by hand on the disks (a scrub): the background lets go first, and only one works at a time. */
 void engine_bg_take(struct engine *g);
 void engine_bg_release(struct engine *g);
+/* The daemon is about to end: long work lets go soon (a replacement answers RC_CANCELLED and goes on at the next
+ * start). Any thread; engine_close is still to be called. */
+void engine_end_work(struct engine *g);
 /* `disk replace OLD NEW`: the new disk takes the slot; returns when everything was copied to it. */
 enum rc engine_disk_replace(struct engine *g, const char *old_path, const char *new_path,
                             void (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes), void *ctx,

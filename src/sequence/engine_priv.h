@@ -20,7 +20,7 @@ struct engine_bg {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool closing;
-    bool pause;           /* a scrub or replacement by hand wants the disks */
+    bool pause; /* a scrub or replacement by hand wants the disks */
     struct engine_scrub_report report;
     pthread_mutex_t work; /* held by whoever scrubs or heals: one at a time */
     uint64_t scrub_bytes_per_s;
@@ -30,11 +30,12 @@ struct engine_bg {
 /* background.c */
 enum rc engine_bg_start(struct engine *g, const struct engine_cfg *cfg, struct err *e) HF_MUST_USE;
 void engine_bg_stop(struct engine *g);
+bool engine_bg_ending(struct engine *g); /* engine_end_work was called */
 
 /* maintain.c */
 /* Copies to one slot all that it lacks; the disk is ok afterwards. stop may be NULL. */
-enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), void (*copied)(void *ctx, uint64_t bytes), void *ctx,
-                    struct err *e) HF_MUST_USE;
+enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), void (*copied)(void *ctx, uint64_t bytes),
+                    void *ctx, struct err *e) HF_MUST_USE;
 /* Frees what is wholly dead past the hold. */
 enum rc engine_reclaim(struct engine *g, int64_t hold_ns, struct err *e) HF_MUST_USE;
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* ---- scrub ---- */
@@ -61,12 +62,21 @@ enum rc engine_scrub(struct engine *g, const struct scrub_pace *pace, struct scr
     unsigned members = g->disks->n < JOURNAL_MEMBERS_MAX ? g->disks->n : JOURNAL_MEMBERS_MAX;
     uint64_t journal_total = journal_bytes(g->journal) * members;
     struct two_part part = {pace, 0, journal_total + live_extent_bytes(g)};
-    struct scrub_pace inner = {.bytes_per_s = pace->bytes_per_s, .stop = part_stop, .ctx = &part,
+    struct scrub_pace inner = {.bytes_per_s = pace->bytes_per_s,
+                               .stop = part_stop,
+                               .ctx = &part,
                                .progress = pace->progress ? part_progress : NULL};
 
-    HF_TRY(diskset_scrub(g->disks, &count.corrupt, &count.repaired, e));
+    enum rc rc = diskset_scrub(g->disks, &count.corrupt, &count.repaired, e);
+    if (rc != RC_OK)
+        return rc;
     count.blocks += g->disks->n;
-    HF_TRY(keystore_scrub(g->keys, &count.blocks, &count.corrupt, &count.repaired, e));
+    /* A disk that cannot take its keys now is found corrupt and not repaired; the others do not wait for it. */
+    rc = keystore_scrub(g->keys, &count.blocks, &count.corrupt, &count.repaired, e);
+    if (rc == RC_NOMEM)
+        return rc;
+    if (rc != RC_OK)
+        log_warn("scrub", "%s", e->text);
     HF_TRY(journal_scrub(g->journal, &inner, &count, e));
     part.before = journal_total;
     HF_TRY(scrub_store(g, &inner, &count, e));
@@ -92,6 +102,20 @@ static enum rc open_volume(void *ctx, uint64_t volume, struct extent_source *ret
     return RC_OK;
 }
 
+/* Journal, volumes and keys are there: only now may the witness say so, for a start believes it. A disk that failed
+ * meanwhile stays what it became. */
+static enum rc call_ok(struct engine *g, unsigned slot, struct err *e)
+{
+    struct disk *k = &g->disks->disk[slot];
+    enum disk_state was = DISK_REBUILDING;
+
+    if (slot < JOURNAL_MEMBERS_MAX && !k->journal_whole)
+        return err_set(e, RC_UNAVAILABLE, "disk %s left the journal while it was filled", k->path);
+    if (!atomic_compare_exchange_strong(&k->state, &was, DISK_OK) && was != DISK_OK && was != DISK_DEGRADED)
+        return err_set(e, RC_UNAVAILABLE, "disk %s became %s while it was filled", k->path, disk_state_name(was));
+    return diskset_witness(g->disks, e);
+}
+
 enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), void (*copied)(void *ctx, uint64_t bytes),
                     void *ctx, struct err *e)
 {
@@ -105,9 +129,6 @@ enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), vo
         if (rc == RC_OK && copied)
             copied(ctx, 0);
     }
-    /* The journal is whole there; the disk is not ok before its volumes are. */
-    if (rc == RC_END)
-        g->disks->disk[slot].state = DISK_REBUILDING;
     while (rc == RC_END) {
         uint64_t bytes = 0;
 
@@ -128,8 +149,7 @@ enum rc engine_heal(struct engine *g, unsigned slot, bool (*stop)(void *ctx), vo
         return rc;
     uint64_t blocks = 0, corrupt = 0, repaired = 0;
     HF_TRY(keystore_scrub(g->keys, &blocks, &corrupt, &repaired, e));
-    g->disks->disk[slot].state = DISK_OK;
-    HF_TRY(diskset_witness(g->disks, e));
+    HF_TRY(call_ok(g, slot, e));
     store_account_space(g->store);
     return RC_OK;
 }
@@ -155,6 +175,13 @@ static enum rc replace_member(void *ctx, struct err *e)
     return RC_OK;
 }
 
+static bool replace_stop(void *ctx)
+{
+    struct replace *r = ctx;
+
+    return engine_bg_ending(r->g);
+}
+
 static void replace_copied(void *ctx, uint64_t bytes)
 {
     struct replace *r = ctx;
@@ -165,7 +192,8 @@ static void replace_copied(void *ctx, uint64_t bytes)
 }
 
 enum rc engine_disk_replace(struct engine *g, const char *old_path, const char *new_path,
-                            void (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes), void *ctx, struct err *e)
+                            void (*progress)(void *ctx, uint64_t done_bytes, uint64_t total_bytes), void *ctx,
+                            struct err *e)
 {
     struct replace r = {.g = g, .old_path = old_path, .new_path = new_path, .progress = progress, .ctx = ctx};
 
@@ -173,7 +201,9 @@ enum rc engine_disk_replace(struct engine *g, const char *old_path, const char *
     engine_bg_take(g);
     enum rc rc = seq_run(g->seq, replace_member, &r, e);
     if (rc == RC_OK)
-        rc = engine_heal(g, r.slot, NULL, replace_copied, &r, e);
+        rc = engine_heal(g, r.slot, replace_stop, replace_copied, &r, e);
+    if (rc == RC_CANCELLED)
+        err_set(e, rc, "stopped: %s took the place of %s and is filled after the next start", new_path, old_path);
     engine_bg_release(g);
     return rc;
 }
@@ -217,13 +247,17 @@ enum rc engine_reclaim(struct engine *g, int64_t hold_ns, struct err *e)
     keep_sealed(&d);
     if (d.n_volumes == 0 && d.n_segments == 0)
         return RC_OK;
-    struct cat_op op = {.kind = CAT_RECLAIM, .volumes = d.volumes, .n_volumes = d.n_volumes, .segments = d.segments,
+    struct cat_op op = {.kind = CAT_RECLAIM,
+                        .volumes = d.volumes,
+                        .n_volumes = d.n_volumes,
+                        .segments = d.segments,
                         .n_segments = d.n_segments};
     struct seq_req req = {.op = &op};
     enum rc rc = seq_call(g->seq, &req);
     if (rc != RC_OK)
         return err_set(e, rc, "reclaim: %s", req.err.text);
-    /* The record is durable: what follows is idempotent and is done again after a crash, for a dropped volume has no live extent. */
+    /* The record is durable: what follows is idempotent and is done again after a crash, for a dropped volume has no
+     * live extent. */
     for (size_t i = 0; i < d.n_volumes; i++)
         HF_TRY(store_drop(g->store, d.volumes[i], e));
     for (size_t i = 0; i < d.n_segments; i++)

@@ -51,7 +51,7 @@ struct seq {
     unsigned last_batch;
     int64_t next_tick_ns, usage_due_ns;
     uint64_t epoch_seen; /* the newest epoch that was logged */
-    const char *broken; /* why nothing more can be committed; NULL while all is well */
+    const char *broken;  /* why nothing more can be committed; NULL while all is well */
 
     /* Business time. */
     pthread_mutex_t time_lock;
@@ -69,7 +69,8 @@ int64_t seq_time_tick_after(int64_t ns);
 void seq_time_set_virtual(struct seq *s, int64_t ns);
 
 /* batch.c: one batch at a time in the sequencer's thread. */
-/* Decides, stages and applies one request to the overlay; commits the open batch first when it is full. Answers come with the commit. */
+/* Decides, stages and applies one request to the overlay; commits the open batch first when it is full. Answers come
+ * with the commit. */
 void seq_batch_take(struct seq *s, struct seq_req *r);
 /* A record of the sequencer's own (tick, usage, stage). */
 enum rc seq_batch_record(struct seq *s, enum rec_type type, int64_t time_ns, struct view payload) HF_MUST_USE;

@@ -70,7 +70,8 @@ static void expel_failed(struct seq *s)
 
     for (unsigned slot = 0; slots != 0; slot++, slots >>= 1)
         if ((slots & 1) && journal_expel(s->journal, slot, &e) != RC_OK)
-            log_error("sequence", "disk %s could not be left out of the journal: %s", s->disks->disk[slot].path, e.text);
+            log_error("sequence", "disk %s could not be left out of the journal: %s", s->disks->disk[slot].path,
+                      e.text);
 }
 
 /* A disk left or joined the journal: the operator hears why. */
@@ -83,7 +84,8 @@ static void log_epoch(struct seq *s)
         return;
     s->epoch_seen = epoch;
     journal_last_fault(s->journal, &why);
-    log_warn("sequence", "the journal goes on in epoch %llu%s%s", (unsigned long long)epoch, why.text[0] ? ": " : "", why.text);
+    log_warn("sequence", "the journal goes on in epoch %llu%s%s", (unsigned long long)epoch, why.text[0] ? ": " : "",
+             why.text);
 }
 
 /* What time alone makes due: ticks, the minute's usage, stage records. Failures are logged where they happen. */
@@ -362,7 +364,8 @@ enum rc seq_advance(struct seq *s, int64_t by_ns, void (*progress)(void *ctx, in
                     void *ctx, struct err *e)
 {
     if (!s->cfg.virtual_clock)
-        return err_set(e, RC_UNSUPPORTED, "the clock is real: only a daemon started with --virtual-clock can be advanced");
+        return err_set(e, RC_UNSUPPORTED,
+                       "the clock is real: only a daemon started with --virtual-clock can be advanced");
     int64_t from = seq_now(s);
     if (by_ns <= 0 || by_ns > INT64_MAX / 2 - from)
         return err_set(e, RC_INVALID, "the clock can only be advanced, by a span such as 25h");

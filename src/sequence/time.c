@@ -36,10 +36,11 @@ static int64_t real_business(struct seq *s)
 
     if (apart > CLOCK_JUMP_MAX_NS || apart < -CLOCK_JUMP_MAX_NS) {
         if (!s->jumped)
-            log_warn("sequence",
-                     "the wall clock is %lld s away from the monotonic clock; business time goes on without it. Correct "
-                     "the system clock, or restart to accept it",
-                     (long long)(apart / NS_PER_S));
+            log_warn(
+                "sequence",
+                "the wall clock is %lld s away from the monotonic clock; business time goes on without it. Correct "
+                "the system clock, or restart to accept it",
+                (long long)(apart / NS_PER_S));
         s->jumped = true;
         now = steady;
     } else {

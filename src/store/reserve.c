@@ -112,7 +112,8 @@ static enum rc allocate_copy(struct store *s, struct volume *v, unsigned slot, u
     uint64_t more = end + ahead > v->w->reserved ? end + ahead - v->w->reserved : 0, room;
     if (!slot_has_room(s, slot, more, &room))
         return err_set(e, RC_FULL, "disk %s is full; add space", s->disks->disk[slot].path);
-    return os_reserve(s->os, v->w->f[slot], end + ahead, e);
+    enum rc rc = os_reserve(s->os, v->w->f[slot], end + ahead, e);
+    return rc == RC_UNSUPPORTED ? RC_OK : rc; /* then a write may still meet a full disk */
 }
 
 /* On every copy. *ret_full: the slots that are full. */

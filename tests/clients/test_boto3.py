@@ -3,6 +3,7 @@ import base64
 import hashlib
 import io
 import os
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -303,7 +304,15 @@ def test_wrong_keys_and_names_say_so(daemon, s3):
     assert e.value.code == 403 and b"<Code>AccessDenied</Code>" in e.value.read()
 
 
-def test_virtual_host_style(daemon):
+@pytest.fixture
+def localhost_names(monkeypatch):
+    """NAME.localhost is this machine (RFC 6761), also where the resolver does not know."""
+    ask = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: ask(
+        "127.0.0.1" if str(host).endswith(".localhost") else host, *rest, **more))
+
+
+def test_virtual_host_style(daemon, localhost_names):
     c = daemon.s3_client()
     c.create_bucket(Bucket="vhost")
     c.put_object(Bucket="vhost", Key="k", Body=b"v")
@@ -316,6 +325,38 @@ def test_virtual_host_style(daemon):
                      aws_secret_access_key=c._request_signer._credentials.secret_key, region_name="us-east-1",
                      config=Config(s3={"addressing_style": "virtual"}))
     assert v.get_object(Bucket="vhost", Key="k")["Body"].read() == b"v"
+    url = v.generate_presigned_url("get_object", Params={"Bucket": "vhost", "Key": "k",
+                                                         "ResponseContentType": "text/x; a=b"})
+    assert url.startswith(f"http://vhost.localhost:{port}/k?")
+    answer = urllib.request.urlopen(url)
+    assert answer.read() == b"v" and answer.headers["Content-Type"] == "text/x; a=b"
+
+
+def test_presigned_urls_of_signature_version_2(daemon):
+    c = daemon.s3_client()
+    c.create_bucket(Bucket="bkt")
+    put = c.generate_presigned_url("put_object", Params={"Bucket": "bkt", "Key": "a b+ü", "ContentType": "text/x",
+                                                         "Metadata": {"who": "me"}})
+    assert "AWSAccessKeyId=" in put and "X-Amz-" not in put
+    request = urllib.request.Request(put, b"body", {"Content-Type": "text/x"}, method="PUT")
+    assert urllib.request.urlopen(request).status == 200
+    head = c.head_object(Bucket="bkt", Key="a b+ü")
+    assert head["ContentType"] == "text/x" and head["Metadata"] == {"who": "me"}
+    upload = c.create_multipart_upload(Bucket="bkt", Key="m")["UploadId"]
+    part = c.generate_presigned_url("upload_part", Params={"Bucket": "bkt", "Key": "m", "UploadId": upload,
+                                                           "PartNumber": 1})
+    request = urllib.request.Request(part, b"part", {"Content-Type": ""}, method="PUT")
+    parts = [{"ETag": urllib.request.urlopen(request).headers["ETag"], "PartNumber": 1}]
+    c.complete_multipart_upload(Bucket="bkt", Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert c.get_object(Bucket="bkt", Key="m")["Body"].read() == b"part"
+    get = c.generate_presigned_url("get_object", Params={"Bucket": "bkt", "Key": "m"})
+    late = c.generate_presigned_url("get_object", Params={"Bucket": "bkt", "Key": "m"}, ExpiresIn=-1)
+    for url, want in ((get + "&acl", b"SignatureDoesNotMatch"), (get.replace("/m?", "/n?"), b"SignatureDoesNotMatch"),
+                      (get.replace("AWSAccessKeyId=", "AWSAccessKeyId=X"), b"InvalidAccessKeyId"),
+                      (late, b"AccessDenied")):
+        with pytest.raises(urllib.error.HTTPError) as e:
+            urllib.request.urlopen(url)
+        assert e.value.code == 403 and b"<Code>" + want + b"</Code>" in e.value.read()
 
 
 def test_ten_thousand_keys(daemon, s3):

@@ -11,11 +11,13 @@
 #define PART_MIN (5u << 20)
 
 const struct step script_steps[] = {
-    {STEP_BUCKET, NULL, 0},       {STEP_PUT, "a", 100},        {STEP_PUT, "b", 5000},     {STEP_PUT, "big", 300000},
-    {STEP_ACCOUNT, NULL, 0},      {STEP_PUT, "a", 131072},     {STEP_DELETE, "b", 0},     {STEP_PUT, "zero", 0},
-    {STEP_TOPUP, NULL, 0},        {STEP_PUT, "big", 200001},   {STEP_KEY, NULL, 0},       {STEP_VERSIONING, NULL, 0},
-    {STEP_PUT, "a", 10},          {STEP_DELETE, "a", 0},       {STEP_MULTIPART, "multi", PART_MIN + 77},
-    {STEP_PUT, "b", 4096},        {STEP_TAGS, "b", 0},         {STEP_TOPUP, NULL, 0},     {STEP_PUT, "last", 70000},
+    {STEP_BUCKET, NULL, 0},    {STEP_PUT, "a", 100},    {STEP_PUT, "b", 5000},
+    {STEP_PUT, "big", 300000}, {STEP_ACCOUNT, NULL, 0}, {STEP_PUT, "a", 131072},
+    {STEP_DELETE, "b", 0},     {STEP_PUT, "zero", 0},   {STEP_TOPUP, NULL, 0},
+    {STEP_PUT, "big", 200001}, {STEP_KEY, NULL, 0},     {STEP_VERSIONING, NULL, 0},
+    {STEP_PUT, "a", 10},       {STEP_DELETE, "a", 0},   {STEP_MULTIPART, "multi", PART_MIN + 77},
+    {STEP_PUT, "b", 4096},     {STEP_TAGS, "b", 0},     {STEP_TOPUP, NULL, 0},
+    {STEP_PUT, "last", 70000},
 };
 const size_t script_n = sizeof script_steps / sizeof script_steps[0];
 
@@ -207,7 +209,8 @@ static bool key_matches(struct engine *g, uint64_t bucket, int key, int writer, 
     struct arena a = ARENA(8u << 20);
     struct cat_version v;
 
-    enum rc rc = cat_get_object(g->cat, bucket, view_cstr(keys[key]), (struct cat_want){.any_latest = true, .layout = true}, &a, &v);
+    enum rc rc = cat_get_object(g->cat, bucket, view_cstr(keys[key]),
+                                (struct cat_want){.any_latest = true, .layout = true}, &a, &v);
     bool there = rc == RC_OK && !v.marker, ok = there == (writer >= 0);
     if (!ok)
         err_set(why, RC_CORRUPT, "%s is %s", keys[key], there ? "there and should not be" : "lost");
@@ -230,7 +233,8 @@ static bool account_matches(struct engine *g, const struct script_state *want, s
         return false;
     }
     bool ok = !want->account ||
-              (money_parse(view_cstr(json_string_value(json_object_get(v, "balance"))), &balance) == RC_OK && balance == want->balance_nano);
+              (money_parse(view_cstr(json_string_value(json_object_get(v, "balance"))), &balance) == RC_OK &&
+               balance == want->balance_nano);
     json_decref(v);
     if (!ok)
         err_set(why, RC_CORRUPT, "the balance is %lld, not %lld", (long long)balance, (long long)want->balance_nano);

@@ -1,5 +1,6 @@
-/* A scripted run against a whole engine, and the model of what it must leave behind. Shared by the crash and fault tests.
- * After k acknowledged steps and a crash, the state must be the one after k or after k + 1 steps: nothing lost, nothing half there. */
+/* A scripted run against a whole engine, and the model of what it must leave behind. Shared by the crash and fault
+ * tests. After k acknowledged steps and a crash, the state must be the one after k or after k + 1 steps: nothing lost,
+ * nothing half there. */
 #ifndef HF_TEST_ENGINE_SCRIPT_H
 #define HF_TEST_ENGINE_SCRIPT_H
 
@@ -7,7 +8,17 @@
 #include "os/sim.h"
 #include "sequence/engine.h"
 
-enum step_kind { STEP_BUCKET, STEP_PUT, STEP_DELETE, STEP_VERSIONING, STEP_ACCOUNT, STEP_TOPUP, STEP_MULTIPART, STEP_TAGS, STEP_KEY };
+enum step_kind {
+    STEP_BUCKET,
+    STEP_PUT,
+    STEP_DELETE,
+    STEP_VERSIONING,
+    STEP_ACCOUNT,
+    STEP_TOPUP,
+    STEP_MULTIPART,
+    STEP_TAGS,
+    STEP_KEY
+};
 struct step {
     enum step_kind kind;
     const char *key;

@@ -1,5 +1,5 @@
-/* Holdfast: who asks? AWS's published examples of Signature Version 4, and what happens when anything in them is
- * changed. */
+/* Holdfast: who asks? AWS's published examples of Signature Version 4 and of version 2's presigned URLs, and what
+ * happens when anything in them is changed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include "catalog/catalog.h"
 #include "gateway/auth.h"
+#include "gateway/sigv2.h"
 
 #define KEY "AKIAIOSFODNN7EXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -18,6 +19,7 @@
 #define CREDENTIAL "AWS4-HMAC-SHA256 Credential=" KEY "/" SCOPE
 #define MAY_24_S 1369353600LL /* 2013-05-24T00:00:00Z */
 #define HEADERS_MAX 16
+#define DOMAIN ".s3.amazonaws.com"
 
 struct request {
     const char *method, *path, *query;
@@ -45,6 +47,14 @@ static enum rc lookup(void *ctx, struct view access_key, struct caller *ret)
     return RC_OK;
 }
 
+/* What the gateway makes of the host. */
+static struct view bucket_of(struct view host)
+{
+    size_t domain_n = sizeof DOMAIN - 1;
+    bool below = host.n > domain_n && view_eqs(view_sub(host, host.n - domain_n, host.n), DOMAIN);
+    return below ? view_sub(host, 0, host.n - domain_n) : VIEW("");
+}
+
 static struct auth_request make(const struct request *t, struct cat_header *headers)
 {
     struct auth_request q = {.method = view_cstr(t->method),
@@ -52,8 +62,11 @@ static struct auth_request make(const struct request *t, struct cat_header *head
                              .query = view_cstr(t->query ? t->query : ""),
                              .headers = headers,
                              .now_ns = (MAY_24_S + t->late_s) * NS_PER_S};
-    for (size_t i = 0; t->h[i]; i += 2)
+    for (size_t i = 0; t->h[i]; i += 2) {
         headers[q.n_headers++] = (struct cat_header){view_cstr(t->h[i]), view_cstr(t->h[i + 1])};
+        if (strcmp(t->h[i], "Host") == 0)
+            q.host_bucket = bucket_of(view_cstr(t->h[i + 1]));
+    }
     return q;
 }
 
@@ -384,7 +397,8 @@ static void missing_and_doubled_credentials_are_refused(void **state)
     expect_denied(&t, "InvalidArgument");
     t = get_object();
     rename_header(&t, "Authorization", "X-Nothing");
-    t.query = "AWSAccessKeyId=" KEY "&Expires=1141889120&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D";
+    t = get_object();
+    set(&t, "Authorization", "AWS " KEY ":vjbyPxybdZaNmGa+yT272YEAiv4=");
     expect_denied(&t, "InvalidRequest");
     t = get_object();
     rename_header(&t, "x-amz-content-sha256", "X-Nothing");
@@ -528,6 +542,273 @@ static void endless_lists_are_refused(void **state)
     buf_free(&b);
 }
 
+/* ---- version 2 ---- */
+
+#define PUPPY_EXPIRES 1175139620LL
+#define PUPPY_SIGNATURE "NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D"
+#define PUPPY_QUERY(key, signature, expires) "AWSAccessKeyId=" key "&Signature=" signature "&Expires=" expires
+#define PUPPY PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "1175139620")
+
+static struct request get_puppy(void)
+{
+    return (struct request){
+        "GET", "/photos/puppy.jpg", PUPPY, {"Host", "johnsmith" DOMAIN, NULL}, PUPPY_EXPIRES - MAY_24_S};
+}
+
+static void published_version_2_url_is_accepted_until_it_expires(void **state)
+{
+    (void)state;
+    struct request t = get_puppy();
+    expect_ok(&t);
+    struct outcome o = check(&t);
+    assert_true(o.r.presigned);
+    assert_int_equal(o.r.payload, AUTH_PAYLOAD_UNSIGNED);
+    assert_string_equal(o.r.scope_region, "");
+    t.late_s++;
+    expect_denied(&t, "AccessDenied");
+    assert_string_equal(check(&t).e.text, "Request has expired");
+    t.late_s = 0; /* years later */
+    expect_denied(&t, "AccessDenied");
+    t.late_s = -MAY_24_S; /* years before */
+    expect_ok(&t);
+    /* The same object, path style. */
+    t = get_puppy();
+    t.path = "/johnsmith/photos/puppy.jpg";
+    set(&t, "Host", "s3.amazonaws.com");
+    expect_ok(&t);
+}
+
+static void each_changed_part_of_a_version_2_url_is_noticed(void **state)
+{
+    (void)state;
+    struct request t = get_puppy();
+    t.method = "HEAD";
+    expect_denied(&t, "SignatureDoesNotMatch");
+    t = get_puppy();
+    t.path = "/photos/kitten.jpg";
+    expect_denied(&t, "SignatureDoesNotMatch");
+    t = get_puppy();
+    set(&t, "Host", "mary" DOMAIN);
+    expect_denied(&t, "SignatureDoesNotMatch");
+    t = get_puppy();
+    set(&t, "Host", "s3.amazonaws.com");
+    expect_denied(&t, "SignatureDoesNotMatch");
+    const char *queries[] = {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "1175139621"),
+                             PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "01175139620"),
+                             PUPPY_QUERY(KEY, "NpgCjnDzrM%2BWFzoENXmpNDUsSn9%3D", "1175139620"),
+                             PUPPY_QUERY(KEY, "npgCjnDzrM%2BWFzoENXmpNDUsSn8%3D", "1175139620"),
+                             PUPPY_QUERY(KEY, "NpgCjnDzrM%2BWFzoENXmpNDUsSn8", "1175139620"),
+                             PUPPY "&x-amz-acl=public-read",
+                             PUPPY "&X-AMZ-Copy-Source=%2Fb%2Fk",
+                             PUPPY "&content-type=text%2Fhtml",
+                             PUPPY "&response-content-type=text%2Fhtml",
+                             PUPPY "&Content-MD5=x"};
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        t = get_puppy();
+        t.query = queries[i];
+        expect_denied(&t, "SignatureDoesNotMatch");
+    }
+    const char *headers[] = {"X-Amz-Acl", "content-type", "Content-MD5", "x-amz-copy-source"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        t = get_puppy();
+        add(&t, headers[i], "x");
+        expect_denied(&t, "SignatureDoesNotMatch");
+    }
+    t = get_puppy();
+    t.query = PUPPY_QUERY("AKIANOBODY", PUPPY_SIGNATURE, "1175139620");
+    expect_denied(&t, "InvalidAccessKeyId");
+    t.query = PUPPY_QUERY("OUTOFMEMORY", PUPPY_SIGNATURE, "1175139620");
+    assert_int_equal(check(&t).rc, RC_NOMEM);
+}
+
+/* Nothing that makes the gateway do something else can be appended to somebody's URL. */
+static void no_subresource_can_be_added_to_a_version_2_url(void **state)
+{
+    (void)state;
+    const char *names[] = {"abac",
+                           "accelerate",
+                           "acl",
+                           "analytics",
+                           "append",
+                           "attributes",
+                           "cors",
+                           "delete",
+                           "encryption",
+                           "inventory",
+                           "intelligent-tiering",
+                           "legal-hold",
+                           "lifecycle",
+                           "location",
+                           "logging",
+                           "metadataConfiguration",
+                           "metadataTable",
+                           "metrics",
+                           "notification",
+                           "object-lock",
+                           "ownershipControls",
+                           "partNumber",
+                           "policy",
+                           "policyStatus",
+                           "publicAccessBlock",
+                           "renameObject",
+                           "replication",
+                           "requestPayment",
+                           "restore",
+                           "retention",
+                           "select",
+                           "session",
+                           "tagging",
+                           "torrent",
+                           "uploadId",
+                           "uploads",
+                           "versionId",
+                           "versioning",
+                           "versions",
+                           "website",
+                           "%61cl",
+                           "version%49d"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *forms[] = {PUPPY "&%s", PUPPY "&%s=", PUPPY "&%s=1"};
+        for (size_t k = 0; k < 3; k++) {
+            char query[256];
+            const char *f = forms[k];
+            size_t n = strlen(PUPPY "&");
+            memcpy(query, f, n);
+            snprintf(query + n, sizeof query - n, "%s%s", names[i], f + n + 2);
+            struct request t = get_puppy();
+            t.query = query;
+            expect_denied(&t, "SignatureDoesNotMatch");
+        }
+    }
+    struct request t = get_puppy();
+    t.query = "x-id=GetObject&" PUPPY "&foo=bar&prefix=a";
+    expect_ok(&t);
+}
+
+/* The signature that version 2 gives t; expires is a date in AWS's examples, which are of its header form. */
+static void sign_2(const struct request *t, const char *expires, char signature[SIGV2_SIGNATURE_N + 1])
+{
+    struct cat_header headers[HEADERS_MAX];
+    struct auth_request q = make(t, headers);
+    struct arena scratch = ARENA(1 << 20);
+    struct view to_sign;
+    assert_int_equal(sigv2_to_sign(&q, view_cstr(expires), &scratch, &to_sign), RC_OK);
+    sigv2_sign(VIEW(SECRET), to_sign, signature);
+    arena_free(&scratch);
+}
+
+static void version_2_arithmetic_agrees_with_the_published_examples(void **state)
+{
+    (void)state;
+    char signature[SIGV2_SIGNATURE_N + 1];
+    const struct request upload = {"PUT",
+                                   "/db-backup.dat.gz",
+                                   NULL,
+                                   {"Host", "static.johnsmith.net" DOMAIN, "x-amz-acl", "public-read", "content-type",
+                                    "application/x-download", "Content-MD5",
+                                    "4gJE4saaMU4BqNR0kLY+lw==", "X-Amz-Meta-ReviewedBy", "joe@johnsmith.net",
+                                    "X-Amz-Meta-ReviewedBy", "jane@johnsmith.net", "X-Amz-Meta-FileChecksum",
+                                    "0x02661779", "X-Amz-Meta-ChecksumAlgorithm", "crc32", NULL},
+                                   0};
+    sign_2(&upload, "Tue, 27 Mar 2007 21:06:08 +0000", signature);
+    assert_string_equal(signature, "ilyl83RwaSoYIEdixDQcA4OnAnc=");
+    const struct request acl = {"GET", "/", "acl", {"Host", "johnsmith" DOMAIN, NULL}, 0};
+    sign_2(&acl, "Tue, 27 Mar 2007 19:44:46 +0000", signature);
+    assert_string_equal(signature, "c2WLPFtWHVgbEmeEG93a4cG37dM=");
+    const struct request unicode = {
+        "GET", "/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re", NULL, {"Host", "s3.amazonaws.com", NULL}, 0};
+    sign_2(&unicode, "Wed, 28 Mar 2007 01:49:49 +0000", signature);
+    assert_string_equal(signature, "DNEZGsoieTZ92F3bUfSPQcbGmlM=");
+}
+
+#define LATER "1400000000" /* after MAY_24_S */
+
+/* Signs t, whose query has no credentials yet, and checks it with them. */
+static struct outcome sign_2_and_check(struct request t, const char *more_query)
+{
+    char signature[SIGV2_SIGNATURE_N + 1], query[512];
+    sign_2(&t, LATER, signature);
+    /* A raw '+' in the signature is taken too. */
+    snprintf(query, sizeof query, "%s%s&AWSAccessKeyId=" KEY "&Expires=" LATER "&Signature=%s", t.query, more_query,
+             signature);
+    t.query = query;
+    return check(&t);
+}
+
+static void version_2_signs_what_it_should(void **state)
+{
+    (void)state;
+    const char *equal[][2] = {
+        {"versionId=1&acl", ""},
+        {"acl", "&prefix=x&marker=y"},
+        {"response-content-type=text%2Fplain&response-cache-control=no%20store", ""},
+        {"uploadId=a%2Bb&partNumber=7", "&max-parts=2"},
+        {"content-type=text%2Fplain&x-amz-meta-a=%20b&x-amz-acl=private", ""},
+    };
+    struct request t = {"PUT", "/bkt/a%20b", NULL, {"Host", "h", NULL}, 0};
+    for (size_t i = 0; i < sizeof equal / sizeof *equal; i++) {
+        t.query = equal[i][0];
+        struct outcome o = sign_2_and_check(t, equal[i][1]);
+        if (o.rc != RC_OK)
+            fail_msg("%s: %s", t.query, o.e.text);
+    }
+    /* An argument and the header it stands for are the same thing. */
+    char by_query[SIGV2_SIGNATURE_N + 1], by_header[SIGV2_SIGNATURE_N + 1];
+    t.query = "Content-Type=text%2Fplain&X-Amz-Meta-A=b";
+    sign_2(&t, LATER, by_query);
+    t.query = "";
+    add(&t, "Content-Type", "text/plain");
+    add(&t, "x-amz-meta-a", " b ");
+    sign_2(&t, LATER, by_header);
+    assert_string_equal(by_query, by_header);
+    /* The declared hash of the body is kept. */
+    t = (struct request){"PUT", "/bkt/k", "x", {"Host", "h", "x-amz-content-sha256", EMPTY, NULL}, 0};
+    struct outcome o = sign_2_and_check(t, "");
+    assert_int_equal(o.rc, RC_OK);
+    assert_int_equal(o.r.payload, AUTH_PAYLOAD_SHA256);
+    assert_int_equal(o.r.sha256[0], 0xe3);
+    set(&t, "x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_int_equal(sign_2_and_check(t, "").rc, RC_OK);
+    set(&t, "x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+    o = sign_2_and_check(t, "");
+    assert_int_equal(o.rc, RC_DENIED);
+    assert_string_equal(o.code, "InvalidRequest");
+}
+
+static void incomplete_and_doubled_version_2_urls_are_refused(void **state)
+{
+    (void)state;
+    struct request t = get_puppy();
+    const struct {
+        const char *query, *code;
+    } bad[] = {
+        {"AWSAccessKeyId=" KEY, "AccessDenied"},
+        {"Signature=" PUPPY_SIGNATURE "&Expires=1175139620", "AccessDenied"},
+        {"AWSAccessKeyId=" KEY "&Signature=" PUPPY_SIGNATURE, "AccessDenied"},
+        {PUPPY_QUERY(KEY, "", "1175139620"), "AccessDenied"},
+        {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, ""), "AccessDenied"},
+        {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "tomorrow"), "AccessDenied"},
+        {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "-1"), "AccessDenied"},
+        {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "18446744073709551615"), "AccessDenied"},
+        {PUPPY_QUERY(KEY, PUPPY_SIGNATURE, "99999999999999999999999"), "AccessDenied"},
+        {PUPPY "&Expires=1175139620", "AccessDenied"},
+        {PUPPY "&AWSAccessKeyId=" KEY, "AccessDenied"},
+        {PUPPY "&Signature=" PUPPY_SIGNATURE, "AccessDenied"},
+        {PUPPY "&" PRESIGNED("20130524T000000Z", "86400", PRESIGNED_SIGNATURE), "InvalidArgument"},
+        {PUPPY "&a=%zz", "InvalidURI"},
+        {PUPPY "&content-type=a%0Ab", "InvalidURI"},
+        {PUPPY "&response-expires=a%0Ab", "InvalidURI"},
+        {PUPPY "&x-amz-acl=a%0Ab", "InvalidURI"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        t.query = bad[i].query;
+        expect_denied(&t, bad[i].code);
+    }
+    t = get_puppy();
+    add(&t, "Authorization", GET_AUTH);
+    expect_denied(&t, "InvalidArgument");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +824,12 @@ int main(void)
         cmocka_unit_test(arguments_may_come_in_any_order_and_spelling),
         cmocka_unit_test(date_header_stands_in_for_x_amz_date),
         cmocka_unit_test(endless_lists_are_refused),
+        cmocka_unit_test(published_version_2_url_is_accepted_until_it_expires),
+        cmocka_unit_test(each_changed_part_of_a_version_2_url_is_noticed),
+        cmocka_unit_test(no_subresource_can_be_added_to_a_version_2_url),
+        cmocka_unit_test(version_2_arithmetic_agrees_with_the_published_examples),
+        cmocka_unit_test(version_2_signs_what_it_should),
+        cmocka_unit_test(incomplete_and_doubled_version_2_urls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -559,6 +559,21 @@ static void hmac_matches_rfc_4231(void **state)
     assert_hex(out, 32, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+static void hmac_sha1_matches_rfc_2202(void **state)
+{
+    uint8_t out[20], key[80];
+
+    (void)state;
+    memset(key, 0x0b, 20);
+    hmac_sha1(key, 20, "Hi There", 8, out);
+    assert_hex(out, 20, "b617318655057264e28bc0b6fb378c8ef146be00");
+    hmac_sha1("Jefe", 4, "what do ya want for nothing?", 28, out);
+    assert_hex(out, 20, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    memset(key, 0xaa, sizeof(key));
+    hmac_sha1(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First", 54, out);
+    assert_hex(out, 20, "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+}
+
 static void an_hmac_may_replace_its_own_key(void **state)
 {
     uint8_t key[32] = {1, 2, 3}, copy[32] = {1, 2, 3}, want[32];
@@ -758,6 +773,7 @@ int main(void)
         cmocka_unit_test(a_digest_in_pieces_equals_one_at_once),
         cmocka_unit_test(threads_hash_without_disturbing_each_other),
         cmocka_unit_test(hmac_matches_rfc_4231),
+        cmocka_unit_test(hmac_sha1_matches_rfc_2202),
         cmocka_unit_test(an_hmac_may_replace_its_own_key),
         cmocka_unit_test(constant_time_comparison_tells_equal_from_different),
         cmocka_unit_test(fields_come_back_as_they_were_put),

@@ -327,6 +327,56 @@ static void replace_refuses_what_it_must(void **state)
     rig_free(&r);
 }
 
+static void a_working_disk_is_not_replaced_while_another_lacks_something(void **state)
+{
+    const char *const three[] = {"/a", "/b", "/c"};
+    unsigned slot;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    assert_int_equal(open_with(&r, 3, three, 2), RC_OK);
+    run_once(&r);
+    assert_int_equal(open_with(&r, 3, three, 2), RC_OK);
+    r.d->disk[2].state = DISK_MISSING;
+    assert_int_equal(diskset_replace(r.d, "/a", "/d", &slot, &r.e), RC_CONFLICT);
+    r.d->disk[2].state = DISK_REBUILDING;
+    assert_int_equal(diskset_replace(r.d, "/a", "/d", &slot, &r.e), RC_CONFLICT);
+    /* the one that lacks something may go, and one that is dead anyway */
+    assert_int_equal(diskset_replace(r.d, "/c", "/e", &slot, &r.e), RC_OK);
+    r.d->disk[0].state = DISK_QUARANTINED;
+    assert_int_equal(diskset_replace(r.d, "/a", "/d", &slot, &r.e), RC_OK);
+    rig_free(&r);
+}
+
+static void with_the_data_folder_lost_the_identities_tell_slots_and_copies(void **state)
+{
+    const char *const three[] = {"/a", "/b", "/c"};
+    const char *const again[] = {"/c", "/a", "/b"};
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    assert_int_equal(open_with(&r, 3, three, 3), RC_OK);
+    run_once(&r);
+    diskset_free(r.d);
+    r.d = NULL;
+    assert_int_equal(os_unlink(r.os, "/data/witness", &r.e), RC_OK);
+    os_sim_disk_set(r.sim, "/b", OS_SIM_DISK_ABSENT);
+    assert_int_equal(open_with(&r, 3, again, 2), RC_INVALID);
+    assert_int_equal(open_with(&r, 3, again, 0), RC_OK);
+    assert_int_equal(r.d->copies, 3);
+    assert_string_equal(r.d->disk[2].path, "/c");
+    assert_int_equal(r.d->disk[1].state, DISK_MISSING);
+    assert_int_equal(diskset_witness(r.d, &r.e), RC_OK);
+    /* The one that was away is known by its slot, and compared before it is believed. */
+    os_sim_disk_set(r.sim, "/b", OS_SIM_DISK_OK);
+    assert_int_equal(open_with(&r, 3, again, 0), RC_OK);
+    assert_string_equal(r.d->disk[1].path, "/b");
+    assert_int_equal(r.d->disk[1].state, DISK_REBUILDING);
+    rig_free(&r);
+}
+
 static void the_only_copy_is_not_replaced(void **state)
 {
     const char *const one[] = {"/a"};
@@ -359,6 +409,8 @@ int main(void)
         cmocka_unit_test(a_folder_that_was_virtual_never_serves_in_real_time),
         cmocka_unit_test(the_folder_may_be_moved_with_the_disks_in_it),
         cmocka_unit_test(replace_refuses_what_it_must),
+        cmocka_unit_test(a_working_disk_is_not_replaced_while_another_lacks_something),
+        cmocka_unit_test(with_the_data_folder_lost_the_identities_tell_slots_and_copies),
         cmocka_unit_test(the_only_copy_is_not_replaced),
     };
 

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Every how many-th point is tried: 1 = all of them (HOLDFAST_CRASH_STRIDE). The start moves with the seed, so runs differ. */
+/* Every how many-th point is tried: 1 = all of them (HOLDFAST_CRASH_STRIDE). The start moves with the seed, so runs
+ * differ. */
 static unsigned from_environment(const char *name, unsigned fallback)
 {
     const char *v = getenv(name);
@@ -64,8 +65,8 @@ static bool crash_at(uint64_t seed, uint64_t n, enum os_sim_loss loss)
         fail_msg("seed %llu step %llu loss %d after %zu steps: the store does not open: %s", (unsigned long long)seed,
                  (unsigned long long)n, (int)loss, acknowledged, e.text);
     if (!one_of_two(g, acknowledged, &e))
-        fail_msg("seed %llu step %llu loss %d after %zu steps: %s", (unsigned long long)seed, (unsigned long long)n, (int)loss,
-                 acknowledged, e.text);
+        fail_msg("seed %llu step %llu loss %d after %zu steps: %s", (unsigned long long)seed, (unsigned long long)n,
+                 (int)loss, acknowledged, e.text);
     engine_close(g);
     os_sim_free(sim);
     return reached;
@@ -83,7 +84,8 @@ static void acknowledged_changes_survive_a_power_cut_at_every_step(void **state)
     print_message("%llu points\n", (unsigned long long)tried);
 }
 
-/* The n-th matching call on one disk fails: the other one carries on, everything is acknowledged, and is there after a restart. */
+/* The n-th matching call on one disk fails: the other one carries on, everything is acknowledged, and is there after a
+ * restart. */
 static bool fail_nth(unsigned calls, uint64_t n, bool for_ever, enum rc rc, bool short_write)
 {
     struct os_sim *sim = NULL;
@@ -95,13 +97,17 @@ static bool fail_nth(unsigned calls, uint64_t n, bool for_ever, enum rc rc, bool
     assert_int_equal(os_sim_new(n, &sim), RC_OK);
     assert_int_equal(os_fault_new(os_sim_os(sim), &fault), RC_OK);
     assert_int_equal(script_open(os_fault_os(fault), &g, &e), RC_OK);
-    os_fault_set(fault, &(struct os_fault_plan){.calls = calls, .path_prefix = "/disk1", .nth = n, .for_ever = for_ever, .rc = rc,
+    os_fault_set(fault, &(struct os_fault_plan){.calls = calls,
+                                                .path_prefix = "/disk1",
+                                                .nth = n,
+                                                .for_ever = for_ever,
+                                                .rc = rc,
                                                 .short_write = short_write});
     size_t acknowledged = script_run(g, 0);
     bool fired = os_fault_fired(fault) > 0;
     if (acknowledged != script_n)
-        fail_msg("calls %x, the %llu-th failing %s: step %zu was refused though a disk is left", calls, (unsigned long long)n,
-                 for_ever ? "for ever" : "once", acknowledged);
+        fail_msg("calls %x, the %llu-th failing %s: step %zu was refused though a disk is left", calls,
+                 (unsigned long long)n, for_ever ? "for ever" : "once", acknowledged);
     script_model(script_n, &want);
     if (!script_matches(g, &want, &e))
         fail_msg("calls %x, the %llu-th failing: %s", calls, (unsigned long long)n, e.text);
@@ -109,7 +115,8 @@ static bool fail_nth(unsigned calls, uint64_t n, bool for_ever, enum rc rc, bool
     os_fault_set(fault, NULL);
     os_sim_power_cut(sim, OS_SIM_LOSE_ALL);
     if (script_open(os_fault_os(fault), &g, &e) != RC_OK)
-        fail_msg("calls %x, the %llu-th failing: the store does not open again: %s", calls, (unsigned long long)n, e.text);
+        fail_msg("calls %x, the %llu-th failing: the store does not open again: %s", calls, (unsigned long long)n,
+                 e.text);
     if (!script_matches(g, &want, &e))
         fail_msg("calls %x, the %llu-th failing, after the restart: %s", calls, (unsigned long long)n, e.text);
     engine_close(g);
@@ -150,7 +157,8 @@ static void a_read_that_fails_on_one_disk_is_answered_from_the_other(void **stat
 static void a_disk_that_turns_read_only_is_left_out(void **state)
 {
     (void)state;
-    fail_every((1u << OS_CALL_WRITE) | (1u << OS_CALL_OPEN) | (1u << OS_CALL_RENAME) | (1u << OS_CALL_MKDIR), RC_UNAVAILABLE, false);
+    fail_every((1u << OS_CALL_WRITE) | (1u << OS_CALL_OPEN) | (1u << OS_CALL_RENAME) | (1u << OS_CALL_MKDIR),
+               RC_UNAVAILABLE, false);
 }
 
 static void replaying_the_journal_gives_the_same_ledger_and_objects(void **state)
@@ -203,7 +211,11 @@ static void a_full_disk_refuses_writes_and_goes_on_reading_and_deleting(void **s
     assert_int_equal(rc, RC_FULL);
     script_model(script_n, &want);
     assert_true(script_matches(g, &want, &e));
-    struct cat_op op = {.kind = CAT_DELETE, .account = ACCOUNT_DEFAULT, .bucket = VIEW("bucket"), .key = VIEW("last"), .requests = 1,
+    struct cat_op op = {.kind = CAT_DELETE,
+                        .account = ACCOUNT_DEFAULT,
+                        .bucket = VIEW("bucket"),
+                        .key = VIEW("last"),
+                        .requests = 1,
                         .version = {.any_latest = true}};
     struct seq_req r = {.op = &op};
     assert_int_equal(seq_call(g->seq, &r), RC_OK);

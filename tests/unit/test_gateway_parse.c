@@ -264,6 +264,8 @@ static void tags_past_s3s_limits_are_refused(void **state)
     struct tag_list t;
     const char *code, *message;
     assert_int_equal(gw_tags_parse(VIEW("a=1&a=2"), TAGS_MAX, &a, &t, &code, &message), RC_INVALID);
+    assert_string_equal(code, "InvalidArgument");
+    assert_int_equal(gw_tags_parse(VIEW("a%3F=1"), TAGS_MAX, &a, &t, &code, &message), RC_INVALID);
     assert_string_equal(code, "InvalidTag");
     assert_int_equal(gw_tags_parse(VIEW("a&b&c&d&e&f&g&h&i&j&k"), TAGS_MAX, &a, &t, &code, &message), RC_INVALID);
     assert_string_equal(code, "BadRequest");

@@ -470,6 +470,14 @@ static void damaged_files_are_noticed_at_the_open(void **state)
     }
 }
 
+static void a_flipped_bit_in_a_small_database_is_noticed_at_the_open(void **state)
+{
+    struct folder *f = *state;
+    fill(f->db);
+    assert_true(each_file(f->db, ".sst", flip_middle) > 0);
+    expect_corrupt_open(f->db);
+}
+
 static void a_flipped_bit_is_never_read_and_the_database_goes(void **state)
 {
     struct folder *f = *state;
@@ -529,6 +537,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_clean_close_keeps_everything, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_crash_leaves_a_prefix_with_its_cursor, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(damaged_files_are_noticed_at_the_open, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_in_a_small_database_is_noticed_at_the_open, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_flipped_bit_is_never_read_and_the_database_goes, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(other_families_are_another_database, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_database_in_use_is_not_opened_twice, folder_make, folder_remove),

@@ -54,10 +54,17 @@ static void free_world(struct world *w)
     os_sim_free(w->sim);
 }
 
-static enum rc put(struct engine *g, const char *key, const char *body, const char *if_none_match, enum cat_why *ret_why)
+static enum rc put(struct engine *g, const char *key, const char *body, const char *if_none_match,
+                   enum cat_why *ret_why)
 {
-    struct cat_op op = {.kind = CAT_PUT, .account = ACCOUNT_DEFAULT, .bucket = VIEW("bucket"), .key = view_cstr(key),
-                        .body = view_cstr(body), .size = strlen(body), .if_none_match = view_cstr(if_none_match), .requests = 1};
+    struct cat_op op = {.kind = CAT_PUT,
+                        .account = ACCOUNT_DEFAULT,
+                        .bucket = VIEW("bucket"),
+                        .key = view_cstr(key),
+                        .body = view_cstr(body),
+                        .size = strlen(body),
+                        .if_none_match = view_cstr(if_none_match),
+                        .requests = 1};
     struct seq_req r = {.op = &op};
 
     enum rc rc = seq_call(g->seq, &r);
@@ -144,7 +151,8 @@ static void versions_are_ordered_though_the_clock_stands_still(void **state)
     assert_int_equal(cat_get_bucket(w.g->cat, VIEW("bucket"), &a, &b), RC_OK);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(put(w.g, "k", "x", "", &why), RC_OK);
-        assert_int_equal(cat_get_object(w.g->cat, b.id, VIEW("k"), (struct cat_want){.any_latest = true}, &a, &v), RC_OK);
+        assert_int_equal(cat_get_object(w.g->cat, b.id, VIEW("k"), (struct cat_want){.any_latest = true}, &a, &v),
+                         RC_OK);
         assert_true(v.modified_ns > last);
         last = v.modified_ns;
     }
