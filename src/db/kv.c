@@ -50,6 +50,7 @@ enum rc kv_fail(struct kv *kv, char *message, struct err *e)
 
 static void kv_release(struct kv *kv)
 {
+    kv_gap_free(kv->gap);
     if (kv->db)
         rocksdb_close(kv->db);
     if (kv->write)
@@ -145,7 +146,8 @@ enum rc kv_open(const char *dir, const struct kv_cfg *cfg, struct kv **ret, stru
         return err_set(e, RC_NOMEM, "catalog database: out of memory");
     kv->n_families = cfg->n_families;
     kv->dir = strdup(cfg->in_memory ? "/memory" : dir);
-    if (!kv->dir || !kv_options_make(kv, cfg)) {
+    kv->gap = kv_gap_new(kv);
+    if (!kv->dir || !kv->gap || !kv_options_make(kv, cfg)) {
         kv_release(kv);
         return err_set(e, RC_NOMEM, "catalog database: out of memory");
     }
@@ -224,7 +226,10 @@ void kv_close(struct kv *kv)
     /* A flush that fails costs only a longer replay: what is on disk stays a prefix. */
     enum rc rc = kv->env ? RC_OK : kv_flush(kv, NULL);
     bool remove = rc == RC_CORRUPT || atomic_load(&kv->damaged);
+    kv_gap_stop(kv->gap);
     rocksdb_cancel_all_background_work(kv->db, 1);
+    kv_gap_free(kv->gap);
+    kv->gap = NULL;
     rocksdb_close(kv->db);
     kv->db = NULL;
     if (remove && !kv->env)

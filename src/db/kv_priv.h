@@ -10,6 +10,7 @@
 /* Behind every family (0..15): what the database knows of itself. */
 #define KV_FAMILY_SELF 0xfeu
 
+struct kv_gap;
 struct kv {
     rocksdb_t *db;
     rocksdb_env_t *env; /* in memory only */
@@ -19,6 +20,7 @@ struct kv {
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
     char *dir;
+    struct kv_gap *gap;
     unsigned n_families;
     atomic_bool damaged;                /* a checksum failed since the open: removed at close */
     _Atomic uint64_t writes_unflushed;  /* in the memtable, about: see kv_writes_check */
@@ -45,6 +47,13 @@ const rocksdb_snapshot_t *kv_snap_at(const struct kv_snap *s); /* NULL for now *
 void kv_deletes_check(struct kv *kv, bool iterating);
 /* A restart replays what the memtable lost: it is flushed after so many writes, whatever its size. */
 void kv_writes_check(struct kv *kv, uint64_t writes);
+
+/* kv_gap.c: compaction of ranges in which much was deleted. note from any thread; stop ends the thread's next wait,
+ * free joins it (a compaction under way has to be cancelled first). */
+struct kv_gap *kv_gap_new(struct kv *kv); /* NULL: out of memory */
+void kv_gap_note(struct kv_gap *g, struct view low, struct view high, uint64_t deletes);
+void kv_gap_stop(struct kv_gap *g);
+void kv_gap_free(struct kv_gap *g);
 
 /* ---- the overlay of a transaction ---- */
 struct kv_entry {

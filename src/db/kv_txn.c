@@ -177,6 +177,7 @@ enum rc kv_txn_iter(struct kv_txn *t, unsigned family, struct view prefix, struc
 static uint64_t batch_fill(struct kv_txn *t)
 {
     uint64_t deletes = 0;
+    struct view low = {NULL, 0}, high = {NULL, 0};
     rocksdb_writebatch_clear(t->batch);
     for (size_t i = 0; i < t->n; i++) {
         const struct kv_entry *x = &t->entry[i];
@@ -184,8 +185,14 @@ static uint64_t batch_fill(struct kv_txn *t)
             rocksdb_writebatch_delete(t->batch, x->key.p, x->key.n);
         else
             rocksdb_writebatch_put(t->batch, x->key.p, x->key.n, x->value.p, x->value.n);
-        deletes += x->deleted;
+        if (!x->deleted)
+            continue;
+        low = deletes == 0 || view_cmp(x->key, low) < 0 ? x->key : low;
+        high = deletes == 0 || view_cmp(x->key, high) > 0 ? x->key : high;
+        deletes++;
     }
+    if (deletes)
+        kv_gap_note(t->kv->gap, low, high, deletes);
     return deletes;
 }
 

@@ -1,6 +1,7 @@
 /* Holdfast: opening or making the set of disks, by their recorded identities. */
 #include "journal/diskset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "journal/diskset_priv.h"
@@ -300,16 +301,41 @@ static enum rc open_recorded(struct diskset *d, const struct diskset_cfg *cfg, c
 
 /* ---- the witness is lost: the identities tell the slots; the journal decides whether that is enough ---- */
 
+/* A disk that nobody named still has its slot: it is missing, under the name that it would have by default. */
+static enum rc name_unnamed(struct diskset *d, struct err *e)
+{
+    for (unsigned i = 0; i < d->n; i++) {
+        char name[16], path[OS_PATH_MAX];
+
+        if (d->disk[i].path[0] != '\0')
+            continue;
+        snprintf(name, sizeof(name), "disk%u", i + 1);
+        if (!os_path(path, d->data_dir, name))
+            return err_set(e, RC_LIMIT, "%s: the path is too long", d->data_dir);
+        HF_TRY(path_normal(path, d->disk[i].path, e));
+    }
+    return RC_OK;
+}
+
+static unsigned slots_told(const struct given *g, const struct probe *p)
+{
+    unsigned n = g->n;
+
+    for (unsigned i = 0; i < g->n; i++) {
+        if (p[i].rc != RC_OK)
+            continue;
+        n = p[i].id.slot + 1 > n ? p[i].id.slot + 1 : n;
+        n = p[i].id.copies > n ? p[i].id.copies : n;
+    }
+    return n;
+}
+
 static enum rc open_identities(struct diskset *d, const struct diskset_cfg *cfg, const struct given *g,
                                const struct probe *p, struct err *e)
 {
     unsigned spare = 0;
 
-    for (unsigned i = 0; i < g->n; i++)
-        if (p[i].rc == RC_OK && p[i].id.slot + 1 > d->n)
-            d->n = p[i].id.slot + 1;
-    if (d->n < g->n)
-        d->n = g->n;
+    d->n = slots_told(g, p);
     for (unsigned i = 0; i < d->n; i++) {
         d->disk[i].slot = i;
         d->disk[i].state = DISK_MISSING;
@@ -337,10 +363,7 @@ static enum rc open_identities(struct diskset *d, const struct diskset_cfg *cfg,
     if (cfg->copies != 0 && cfg->copies != d->copies)
         return err_set(e, RC_INVALID, "this store keeps %u copies: leave --copies out, or say --copies %u", d->copies,
                        d->copies);
-    if (d->copies > d->n)
-        return err_set(e, RC_INVALID, "%u copies need %u disks, but %u are given: name them all", d->copies, d->copies,
-                       d->n);
-    return RC_OK;
+    return name_unnamed(d, e);
 }
 
 static enum rc open_unrecorded(struct diskset *d, const struct diskset_cfg *cfg, const struct given *g, struct err *e)
