@@ -108,7 +108,7 @@ static void table(FILE *f, const json_t *rows, const struct column *col, unsigne
         }
     }
     for (unsigned k = 0; k < n; k++)
-        put_cell(f, say(col[k].english, col[k].zh), room[k], col[k].right, k + 1 == n && !col[k].right);
+        put_cell(f, say(col[k].english, col[k].zh), room[k], col[k].right, k + 1 == n);
     fputc('\n', f);
     json_array_foreach(rows, i, row)
     {
@@ -117,7 +117,7 @@ static void table(FILE *f, const json_t *rows, const struct column *col, unsigne
             const char *c = colour ? colour_of(text) : NULL;
             if (c)
                 fputs(c, f);
-            put_cell(f, text, room[k], col[k].right, k + 1 == n && !col[k].right);
+            put_cell(f, text, room[k], col[k].right, k + 1 == n);
             if (c)
                 fputs("\033[0m", f);
         }

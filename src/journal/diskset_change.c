@@ -9,7 +9,8 @@ static enum rc refuse_needed(const struct diskset *d, unsigned slot, struct err 
     for (unsigned i = 0; i < d->n; i++)
         if (i != slot && d->disk[i].state != DISK_OK && d->disk[i].state != DISK_DEGRADED)
             return err_set(e, RC_CONFLICT,
-                           "%s is %s, so %s may hold the only copy of something: wait until it is ok, or replace it first",
+                           "%s is %s, so %s may hold the only copy of something: wait until that one is ok, or "
+                           "replace it first",
                            d->disk[i].path, disk_state_name(d->disk[i].state), d->disk[slot].path);
     return RC_OK;
 }

@@ -2,7 +2,8 @@
 #include "codec/codec.h"
 #include "journal/diskset_priv.h"
 
-enum { FORMAT = 1, HALF = 512, HALVES = 2, AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_COPIES = 44, AT_SUM = HALF - XXH_SIZE };
+enum { FORMAT = 1, HALF = 512, HALVES = 2 };
+enum { AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_COPIES = 44, AT_SUM = HALF - XXH_SIZE };
 static const uint8_t magic[4] = {'H', 'F', 'I', '1'};
 
 static void half_encode(uint8_t *dst, const struct identity *id)

@@ -1,7 +1,7 @@
 /* Holdfast: the journal. Append-only, ordered by sequence, group-committed, on up to three disks, hashed into an RFC
  * 6962 tree. It alone decides what happened (DESIGN §1).
  *
- * On disk. P/journal/seg-%016x, named by first sequence. A segment is pre-allocated and pre-zeroed (its size grows from
+ * On disk. P/journal/seg-%016x, named by first sequence. A segment is reserved ahead and reads as zeros (its size grows from
  * 4 MiB to 64 MiB with the journal, so small folders stay small; a record that is larger gets a larger one); one spare
  * is always kept ahead. When there is no space for it, the journal is full: what is left of the active segment (and a
  * spare that is there) is for records that must be kept: delete, top-up, tick, epoch (fault 2).
@@ -166,8 +166,8 @@ bool journal_is_sealed(struct journal *j, uint64_t segment);
 
 /* Members. journal_join is called after diskset_replace (journal_open does it for stale ones): the member joins from
  * the next segment on, then journal_heal_step copies one missing segment at a time (RC_END: none is missing; whoever
- * has it all is journal_whole. The disk stays rebuilding until the caller, who also fills its volumes, calls it ok). RC_CONFLICT: nobody is left
- * who has everything. Sequencer's thread for join, any one thread for heal. */
+ * has it all is journal_whole. The disk stays rebuilding until the caller, who also fills its volumes, calls it ok).
+ * RC_CONFLICT: nobody is left who has everything. Sequencer's thread for join, any one thread for heal. */
 enum rc journal_join(struct journal *j, unsigned slot, struct err *e) HF_MUST_USE;
 enum rc journal_heal_step(struct journal *j, struct err *e) HF_MUST_USE;
 /* A disk failed elsewhere (store, scrub): leave it out from now on, with a new epoch. RC_UNAVAILABLE: it is the last
