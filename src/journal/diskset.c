@@ -202,7 +202,7 @@ static void attach(struct diskset *d, struct disk *k, const struct probe *p)
         memcpy(k->path, p->path, strlen(p->path) + 1);
     if (k->state != DISK_OK && k->state != DISK_DEGRADED)
         k->state = DISK_REBUILDING;
-    /* A half that cannot be healed now is healed by the scrub; the other half is good. */
+    /* What cannot be healed now is healed by the scrub; one good copy is enough. */
     if (p->damaged && identity_write(d->os, k->path, &p->id, NULL) != RC_OK)
         k->state = k->state == DISK_OK ? DISK_DEGRADED : k->state;
 }

@@ -1,12 +1,12 @@
 /* Holdfast: which disks belong to this store, in which state, and the witness that stops two histories.
  *
  * A disk is a directory, normally a mount point. It takes a slot (0, 1, …); bodies are placed on slots, so a new disk
- * in an old slot takes over what the slot held. On each disk a file `identity` holds (twice, each half with its
- * checksum, so that one flipped byte is healed from the other half): format, store uuid, disk uuid, slot, copies. In the
- * data folder `witness` holds: store uuid, copies, epoch, acknowledged mark, and per slot path, disk uuid, state and whether
- * it holds the whole journal; it is replaced atomically. Paths below the data folder are kept relative to it, so the
- * folder may be moved; a disk is known by its uuid, so a disk that is mounted elsewhere is found by --disk.
- * On disks: P/identity, P/journal/, P/volumes/, P/keystore.
+ * in an old slot takes over what the slot held. On each disk a file `identity` holds (eight times, each with its
+ * checksum, so that flipped bytes are healed from another): format, store uuid, disk uuid, slot, copies. In the
+ * data folder `witness` holds: store uuid, copies, epoch, acknowledged mark, and per slot path, disk uuid, state and
+ * whether it holds the whole journal; it is replaced atomically. Paths below the data folder are kept relative to it,
+ * so the folder may be moved; a disk is known by its uuid, so a disk that is mounted elsewhere is found by --disk. On
+ * disks: P/identity, P/journal/, P/volumes/, P/keystore.
  *
  * Rules (invariants; tests/unit/test_diskset.c, test_journal.c):
  *  D1 a disk without an identity is only taken when the store is new or by `disk replace`; a directory that

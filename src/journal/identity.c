@@ -1,14 +1,15 @@
-/* Holdfast: the file `identity` on a disk: two equal halves, each with its checksum, so one heals the other. */
+/* Holdfast: the file `identity` on a disk: equal sectors, each with its checksum, so any one of them heals the others.
+ */
 #include "codec/codec.h"
 #include "journal/diskset_priv.h"
 
-enum { FORMAT = 1, HALF = 512, HALVES = 2 };
-enum { AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_COPIES = 44, AT_SUM = HALF - XXH_SIZE };
+enum { FORMAT = 1, SECTOR = 512, SECTORS = 8 };
+enum { AT_STORE = 8, AT_DISK = 24, AT_SLOT = 40, AT_COPIES = 44, AT_SUM = SECTOR - XXH_SIZE };
 static const uint8_t magic[4] = {'H', 'F', 'I', '1'};
 
-static void half_encode(uint8_t *dst, const struct identity *id)
+static void sector_encode(uint8_t *dst, const struct identity *id)
 {
-    memset(dst, 0, HALF);
+    memset(dst, 0, SECTOR);
     memcpy(dst, magic, sizeof(magic));
     dst[4] = FORMAT;
     memcpy(dst + AT_STORE, id->store, UUID_SIZE);
@@ -18,7 +19,7 @@ static void half_encode(uint8_t *dst, const struct identity *id)
     xxh128(dst, AT_SUM, 0, dst + AT_SUM);
 }
 
-static bool half_decode(const uint8_t *src, struct identity *ret)
+static bool sector_decode(const uint8_t *src, struct identity *ret)
 {
     uint8_t sum[XXH_SIZE];
 
@@ -42,11 +43,11 @@ static enum rc identity_path(const char *disk_path, char *dst, struct err *e)
 enum rc identity_read(struct os *os, const char *disk_path, struct identity *ret, bool *ret_damaged, struct err *e)
 {
     char path[OS_PATH_MAX];
-    uint8_t bytes[HALF * HALVES + 1] = {0};
+    uint8_t bytes[SECTOR * SECTORS + 1] = {0};
+    const uint8_t *good = NULL;
     struct os_file *f;
     struct iovec iov = {bytes, sizeof(bytes)};
     size_t n;
-    bool good0, good1;
     enum rc rc;
 
     HF_TRY(identity_path(disk_path, path, e));
@@ -54,21 +55,24 @@ enum rc identity_read(struct os *os, const char *disk_path, struct identity *ret
     rc = os_preadv(os, f, &iov, 1, 0, &n, e);
     os_close(os, f);
     HF_TRY(rc);
-    good0 = half_decode(bytes, ret);
-    good1 = half_decode(bytes + HALF, good0 ? &(struct identity){0} : ret);
-    if (!good0 && !good1)
-        return err_set(e, RC_CORRUPT, "%s: both halves are damaged", path);
-    *ret_damaged = n != HALF * HALVES || memcmp(bytes, bytes + HALF, HALF) != 0;
+    for (unsigned i = 0; i < SECTORS && !good; i++)
+        if (sector_decode(bytes + (size_t)i * SECTOR, ret))
+            good = bytes + (size_t)i * SECTOR;
+    if (!good)
+        return err_set(e, RC_CORRUPT, "%s: every copy in it is damaged", path);
+    *ret_damaged = n != SECTOR * SECTORS;
+    for (unsigned i = 0; i < SECTORS; i++)
+        *ret_damaged = *ret_damaged || memcmp(bytes + (size_t)i * SECTOR, good, SECTOR) != 0;
     return RC_OK;
 }
 
 enum rc identity_write(struct os *os, const char *disk_path, const struct identity *id, struct err *e)
 {
     char path[OS_PATH_MAX];
-    uint8_t bytes[HALF * HALVES];
+    uint8_t bytes[SECTOR * SECTORS];
 
     HF_TRY(identity_path(disk_path, path, e));
-    half_encode(bytes, id);
-    half_encode(bytes + HALF, id);
+    for (unsigned i = 0; i < SECTORS; i++)
+        sector_encode(bytes + (size_t)i * SECTOR, id);
     return os_write_file(os, path, view_of(bytes, sizeof(bytes)), e);
 }

@@ -1,22 +1,20 @@
 /* Holdfast: the journal. Append-only, ordered by sequence, group-committed, on up to three disks, hashed into an RFC
  * 6962 tree. It alone decides what happened (DESIGN §1).
  *
- * On disk. P/journal/seg-%016x, named by first sequence. A segment is reserved ahead and reads as zeros (its size grows from
- * 4 MiB to 64 MiB with the journal, so small folders stay small; a record that is larger gets a larger one); one spare
- * is always kept ahead. When there is no space for it, the journal is full: what is left of the active segment (and a
- * spare that is there) is for records that must be kept: delete, top-up, tick, epoch (fault 2).
- *   A segment begins with a 4096-byte header: magic "HFJ1", format, store uuid, epoch, first sequence, size, the
- * previous segment's first sequence and end offset, time of the last record before it, the disks as the epoch knows
- * them, the tree's frontier before the first record (its peaks, RFC 6962 §2.1), XXH3-128 of it all.
- *   Then batches, each at a multiple of 4096, so that no append rewrites an acknowledged byte (repairs do, from a copy
- * that verifies):
- *   batch header, 128 bytes: magic "HFJB", format, flags (SEAL: last one, no records), epoch, segment, offset, first
- * sequence, record count, total size, size of the attachments, size of the records, tree head (RFC 6962 root over all
- * sequences before the first), XXH3-128 over header and records region
- *   attachments: one block (journal/block.h) per record that carries a small body, 64-byte aligned
- *   records: each a 96-byte header, then its payload, 8-byte aligned. Record header: u64 sequence, i64 time_ns, u16
- * type, u8 format, u8 cipher, u32 key_id, u32 payload size, u32 attachment data size, u32 attachment offset from the
- * batch's start, u32 zero, 16 bytes salt, 32 bytes SHA-256(salt || payload), 8 bytes zero. The tree's leaf is
+ * On disk. P/journal/seg-%016x, named by first sequence. A segment is reserved ahead and reads as zeros (its size grows
+ * from 4 MiB to 64 MiB with the journal, so small folders stay small; a record that is larger gets a larger one); one
+ * spare is always kept ahead. When there is no space for it, the journal is full: what is left of the active segment
+ * (and a spare that is there) is for records that must be kept: delete, top-up, tick, epoch (fault 2). A segment begins
+ * with a 4096-byte header: magic "HFJ1", format, store uuid, epoch, first sequence, size, the previous segment's first
+ * sequence and end offset, time of the last record before it, the disks as the epoch knows them, the tree's frontier
+ * before the first record (its peaks, RFC 6962 §2.1), XXH3-128 of it all. Then batches, each at a multiple of 4096, so
+ * that no append rewrites an acknowledged byte (repairs do, from a copy that verifies): batch header, 128 bytes: magic
+ * "HFJB", format, flags (SEAL: last one, no records), epoch, segment, offset, first sequence, record count, total size,
+ * size of the attachments, size of the records, tree head (RFC 6962 root over all sequences before the first), XXH3-128
+ * over header and records region attachments: one block (journal/block.h) per record that carries a small body, 64-byte
+ * aligned records: each a 96-byte header, then its payload, 8-byte aligned. Record header: u64 sequence, i64 time_ns,
+ * u16 type, u8 format, u8 cipher, u32 key_id, u32 payload size, u32 attachment data size, u32 attachment offset from
+ * the batch's start, u32 zero, 16 bytes salt, 32 bytes SHA-256(salt || payload), 8 bytes zero. The tree's leaf is
  * SHA-256(0x00 || record header), so a payload can be erased while every proof still holds.
  *   zeros up to the next multiple of 4096.
  *   An empty file seg-%016x.punched beside a sealed segment says that its attachments were given back.
