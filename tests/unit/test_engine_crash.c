@@ -75,7 +75,7 @@ static bool crash_at(uint64_t seed, uint64_t n, enum os_sim_loss loss)
 static void acknowledged_changes_survive_a_power_cut_at_every_step(void **state)
 {
     (void)state;
-    unsigned stride = from_environment("HOLDFAST_CRASH_STRIDE", 3);
+    unsigned stride = from_environment("HOLDFAST_CRASH_STRIDE", 1);
     uint64_t seed = pick_seed(), tried = 0;
 
     for (uint64_t n = 1 + seed % stride; crash_at(seed, n, (enum os_sim_loss)(tried % 3)); n += stride)
@@ -127,7 +127,7 @@ static bool fail_nth(unsigned calls, uint64_t n, bool for_ever, enum rc rc, bool
 
 static void fail_every(unsigned calls, enum rc rc, bool short_write)
 {
-    unsigned stride = from_environment("HOLDFAST_CRASH_STRIDE", 3);
+    unsigned stride = from_environment("HOLDFAST_CRASH_STRIDE", 1);
     uint64_t tried = 0;
 
     for (int for_ever = 0; for_ever < 2; for_ever++)
