@@ -16,6 +16,22 @@ static bool must_stop(void *ctx)
     return stop;
 }
 
+/* A pass of days gives way to the freeing of space as soon as that is what matters. */
+static bool scrub_must_stop(void *ctx)
+{
+    struct engine *g = ctx;
+
+    return must_stop(g) || journal_full(g->journal);
+}
+
+static bool any_degraded(const struct engine *g)
+{
+    for (unsigned i = 0; i < g->disks->n; i++)
+        if (g->disks->disk[i].state == DISK_DEGRADED)
+            return true;
+    return false;
+}
+
 static void scrub_progress(void *ctx, uint64_t done, uint64_t total)
 {
     struct engine *g = ctx;
@@ -48,7 +64,7 @@ static void count_pass(struct engine *g, const struct scrub_count *c)
 static void scrub_pass(struct engine *g)
 {
     struct scrub_pace pace = {
-        .bytes_per_s = g->bg->scrub_bytes_per_s, .stop = must_stop, .progress = scrub_progress, .ctx = g};
+        .bytes_per_s = g->bg->scrub_bytes_per_s, .stop = scrub_must_stop, .progress = scrub_progress, .ctx = g};
     struct scrub_count count = {0};
     struct err e = {""};
 
@@ -104,7 +120,11 @@ static void *run(void *ctx)
         enum rc rc = engine_reclaim(g, g->bg->hold_ns, &e);
         if (rc != RC_OK && rc != RC_CANCELLED)
             log_warn("engine", "space was not given back: %s", e.text);
-        if (clock_mono_ns(g->os->clock) >= scrub_due) {
+        int64_t now = clock_mono_ns(g->os->clock);
+        /* Damage is known: the next pass does not wait for its turn. */
+        if (any_degraded(g) && scrub_due > now + SCRUB_DEGRADED_NS)
+            scrub_due = now + SCRUB_DEGRADED_NS;
+        if (now >= scrub_due && !journal_full(g->journal)) {
             scrub_pass(g);
             scrub_due = clock_mono_ns(g->os->clock) + SCRUB_PAUSE_NS;
         }

@@ -11,6 +11,7 @@
 /* A pass begins this long after the last one ended. */
 #define SCRUB_PAUSE_NS (6LL * 3600 * NS_PER_S)
 #define SCRUB_FIRST_NS (60LL * NS_PER_S)
+#define SCRUB_DEGRADED_NS (60LL * NS_PER_S)
 #define RECLAIM_EVERY_NS (5LL * NS_PER_S)
 #define RECLAIM_MAX 64u
 
