@@ -2,11 +2,12 @@
  *
  * Authentication: SigV4 in the Authorization header, presigned, and streaming
  * (STREAMING-AWS4-HMAC-SHA256-PAYLOAD[-TRAILER], STREAMING-UNSIGNED-PAYLOAD-TRAILER), before 100 Continue; any region
- * is accepted; skew up to 15 minutes of real time. SigV2 presigned URLs too, as boto3 makes them; nothing else of it. Answers and error codes: S3's XML
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). Subresources not built yet answer AWS's "not
- * configured" code on read and 501 NotImplemented on write, never 200. Threads: everything of a request runs in its
- * connection's thread, in a worker (large bodies: MD5 on a strand, checksums and disk writes on another), or in the
- * sequencer's `done`, which only resumes the connection. Memory: a request holds at most GATEWAY_WINDOW bytes of body.
+ * is accepted; skew up to 15 minutes of real time. SigV2 presigned URLs too, as boto3 makes them; nothing else of it.
+ * Answers and error codes: S3's XML (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). Subresources
+ * not built yet answer AWS's "not configured" code on read and 501 NotImplemented on write, never 200. Threads:
+ * everything of a request runs in its connection's thread, in a worker (large bodies: MD5 on a strand, checksums and
+ * disk writes on another), or in the sequencer's `done`, which only resumes the connection. Memory: a request holds at
+ * most GATEWAY_WINDOW bytes of body.
  */
 #ifndef HF_GATEWAY_GATEWAY_H
 #define HF_GATEWAY_GATEWAY_H

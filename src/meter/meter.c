@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define IDLE_NS (20 * 1000000LL)   /* how long the reader sleeps on the journal at a time: it notices the end so soon \
+#define IDLE_NS                                                                                                        \
+    (20 * 1000000LL)                /* how long the reader sleeps on the journal at a time: it notices the end so soon \
                                      */
 #define GATHER_NS (20 * 1000000LL)  /* how long records may gather before they are read, when nobody waits for them */
 #define RETRY_NS (1000 * 1000000LL) /* after a failure */
