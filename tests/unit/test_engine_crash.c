@@ -161,6 +161,30 @@ static void a_disk_that_turns_read_only_is_left_out(void **state)
                RC_UNAVAILABLE, false);
 }
 
+static void a_disk_whose_sync_lied_is_filled_from_the_other(void **state)
+{
+    (void)state;
+    struct os_sim *sim = NULL;
+    struct engine *g = NULL;
+    struct err e = {""};
+    struct script_state want;
+
+    assert_int_equal(os_sim_new(5, &sim), RC_OK);
+    assert_int_equal(script_open(os_sim_os(sim), &g, &e), RC_OK);
+    os_sim_disk_set(sim, "/disk1", OS_SIM_DISK_SYNC_LIES);
+    assert_int_equal(script_run(g, 0), script_n);
+    os_sim_power_cut(sim, OS_SIM_LOSE_ALL);
+    engine_close(g);
+    os_sim_disk_set(sim, "/disk1", OS_SIM_DISK_OK);
+    if (script_open(os_sim_os(sim), &g, &e) != RC_OK)
+        fail_msg("the store does not open: %s", e.text);
+    script_model(script_n, &want);
+    if (!script_matches(g, &want, &e))
+        fail_msg("%s", e.text);
+    engine_close(g);
+    os_sim_free(sim);
+}
+
 static void replaying_the_journal_gives_the_same_ledger_and_objects(void **state)
 {
     (void)state;
@@ -233,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_sync_that_fails_on_one_disk_loses_nothing),
         cmocka_unit_test(a_read_that_fails_on_one_disk_is_answered_from_the_other),
         cmocka_unit_test(a_disk_that_turns_read_only_is_left_out),
+        cmocka_unit_test(a_disk_whose_sync_lied_is_filled_from_the_other),
         cmocka_unit_test(replaying_the_journal_gives_the_same_ledger_and_objects),
         cmocka_unit_test(a_full_disk_refuses_writes_and_goes_on_reading_and_deleting),
     };

@@ -186,7 +186,7 @@ static void an_advanced_clock_emits_every_tick_and_stands_where_it_was_told(void
     free_world(&w);
 }
 
-static void a_real_clock_makes_up_the_ticks_it_missed_and_does_not_follow_a_jump(void **state)
+static void a_real_clock_makes_up_the_ticks_it_missed(void **state)
 {
     (void)state;
     struct world w;
@@ -203,6 +203,61 @@ static void a_real_clock_makes_up_the_ticks_it_missed_and_does_not_follow_a_jump
     free_world(&w);
 }
 
+/* A wall clock that somebody sets, beside a monotonic one that goes on. */
+struct jumpy {
+    const struct clock *below;
+    _Atomic int64_t add_ns;
+};
+
+static int64_t jumpy_real(void *ctx)
+{
+    struct jumpy *j = ctx;
+
+    return clock_real_ns(j->below) + atomic_load(&j->add_ns);
+}
+
+static int64_t jumpy_mono(void *ctx)
+{
+    struct jumpy *j = ctx;
+
+    return clock_mono_ns(j->below);
+}
+
+static void a_wall_clock_that_jumps_neither_bills_nor_reorders(void **state)
+{
+    (void)state;
+    static const char *const disks[] = {"/disk1", "/disk2"};
+    struct engine_cfg cfg = {
+        .disks = {.data_dir = "/data", .paths = disks, .n_paths = 2, .copies = 2},
+        .no_background = true,
+        .memory_databases = true,
+    };
+    struct world w = {NULL, NULL};
+    struct err e;
+    enum cat_why why;
+
+    assert_int_equal(os_sim_new(9, &w.sim), RC_OK);
+    struct os os = *os_sim_os(w.sim);
+    struct jumpy j = {os.clock, 0};
+    struct clock clock = {jumpy_real, jumpy_mono, &j};
+    os.clock = &clock;
+    assert_int_equal(engine_open(&os, &cfg, &w.g, &e), RC_OK);
+    struct cat_op op = {.kind = CAT_BUCKET_CREATE, .account = ACCOUNT_DEFAULT, .bucket = VIEW("bucket"), .requests = 1};
+    struct seq_req r = {.op = &op};
+    assert_int_equal(seq_call(w.g->seq, &r), RC_OK);
+    int64_t before = seq_now(w.g->seq), last = 0;
+    const int64_t jumps[] = {10LL * 365 * 24 * 3600 * NS_PER_S, -24LL * 3600 * NS_PER_S, 0, -5 * NS_PER_S};
+    for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+        atomic_store(&j.add_ns, jumps[i]);
+        assert_int_equal(put(w.g, "k", "x", "", &why), RC_OK);
+        int64_t now = seq_now(w.g->seq);
+        assert_true(now >= before && now - before < NS_PER_S);
+        assert_true(journal_last_time(w.g->journal) > last);
+        last = journal_last_time(w.g->journal);
+    }
+    free_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,7 +265,8 @@ int main(void)
         cmocka_unit_test(no_answer_is_given_that_is_not_durable),
         cmocka_unit_test(versions_are_ordered_though_the_clock_stands_still),
         cmocka_unit_test(an_advanced_clock_emits_every_tick_and_stands_where_it_was_told),
-        cmocka_unit_test(a_real_clock_makes_up_the_ticks_it_missed_and_does_not_follow_a_jump),
+        cmocka_unit_test(a_real_clock_makes_up_the_ticks_it_missed),
+        cmocka_unit_test(a_wall_clock_that_jumps_neither_bills_nor_reorders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
