@@ -16,17 +16,39 @@ static enum rc one(struct buf *b, const char *name, const char *type, const char
     return buf_printf(b, "%s %llu\n", name, (unsigned long long)value);
 }
 
+/* A label's value: backslash, quote and line feed escaped, as the format has it. */
+static enum rc label(struct buf *b, const char *value)
+{
+    for (const char *p = value; *p; p++) {
+        if (*p == '\\' || *p == '"')
+            HF_TRY(buf_put(b, "\\", 1));
+        HF_TRY(*p == '\n' ? buf_puts(b, "\\n") : buf_put(b, p, 1));
+    }
+    return RC_OK;
+}
+
+static enum rc disk_line(struct buf *b, const char *name, const struct disk *k, const char *more, uint64_t value)
+{
+    HF_TRY(buf_printf(b, "%s{disk=\"", name));
+    HF_TRY(label(b, k->path));
+    return buf_printf(b, "\"%s} %llu\n", more, (unsigned long long)value);
+}
+
 static enum rc disks(struct engine *g, struct buf *b)
 {
+    char more[64];
+
     HF_TRY(head(b, "holdfast_disk_state", "gauge", "1 for the state that the disk is in."));
     for (unsigned i = 0; i < g->disks->n; i++)
-        for (enum disk_state s = DISK_OK; s <= DISK_QUARANTINED; s++)
-            HF_TRY(buf_printf(b, "holdfast_disk_state{disk=\"%s\",state=\"%s\"} %d\n", g->disks->disk[i].path,
-                              disk_state_name(s), g->disks->disk[i].state == s));
+        for (enum disk_state s = DISK_OK; s <= DISK_QUARANTINED; s++) {
+            const struct disk *k = &g->disks->disk[i];
+
+            snprintf(more, sizeof more, ",state=\"%s\"", disk_state_name(s));
+            HF_TRY(disk_line(b, "holdfast_disk_state", k, more, k->state == s));
+        }
     HF_TRY(head(b, "holdfast_disk_used_bytes", "gauge", "Bytes that Holdfast holds on the disk."));
     for (unsigned i = 0; i < g->disks->n; i++)
-        HF_TRY(buf_printf(b, "holdfast_disk_used_bytes{disk=\"%s\"} %llu\n", g->disks->disk[i].path,
-                          (unsigned long long)g->disks->disk[i].bytes_used));
+        HF_TRY(disk_line(b, "holdfast_disk_used_bytes", &g->disks->disk[i], "", g->disks->disk[i].bytes_used));
     return RC_OK;
 }
 

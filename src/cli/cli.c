@@ -21,6 +21,7 @@ struct remote_verb {
     unsigned required;
     show_fn *show;
     const char *usage;
+    bool paths; /* its arguments are paths: the daemon's working directory is another */
 };
 
 static const struct remote_verb remote[] = {
@@ -52,7 +53,7 @@ static const struct remote_verb remote[] = {
     {"key", "list", "key.list", {NULL}, 0, show_keys, "key list [--account NAME]"},
     {"key", "revoke", "key.revoke", {"access_key"}, 1, show_done, "key revoke ACCESS_KEY"},
     {"disk", "list", "disk.list", {NULL}, 0, show_disks, "disk list"},
-    {"disk", "replace", "disk.replace", {"old", "new"}, 2, show_disks, "disk replace OLD NEW"},
+    {"disk", "replace", "disk.replace", {"old", "new"}, 2, show_disks, "disk replace OLD NEW", true},
     {"scrub", NULL, "scrub", {NULL}, 0, show_scrub, "scrub"},
     {"clock", "show", "clock.show", {NULL}, 0, show_clock, "clock show"},
     {"clock",
@@ -99,12 +100,11 @@ static void add(json_t *request, const char *name, const char *value)
         json_object_set_new(request, name, json_string(value));
 }
 
-/* Paths mean the same to the daemon, whose working directory is another. */
 static void add_argument(json_t *request, const struct remote_verb *v, unsigned i, const char *value)
 {
     char path[OS_PATH_MAX];
 
-    if (v->show == show_disks && os_absolute(value, path))
+    if (v->paths && os_absolute(value, path))
         value = path;
     add(request, v->argument[i], value);
 }

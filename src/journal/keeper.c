@@ -1,6 +1,6 @@
-/* Holdfast: spares. A segment's file is zeroed and synced before it is needed, so that a commit touches no metadata;
- * one is always kept ahead. When there is no space for it the journal is full: the active segment is then the reserve
- * of what cannot be refused (fault 2). */
+/* Holdfast: spares. A segment's file is reserved, at its full size and synced, before it is needed, so that a commit
+ * never has to find space; one is always kept ahead. When there is no space for it the journal is full: the active
+ * segment is then the reserve of what cannot be refused (fault 2). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_cond_clockwait */
 #endif

@@ -20,6 +20,13 @@ def test_health_readiness_and_metrics(daemon):
     assert e.value.code == 404
 
 
+def test_a_disk_with_a_quote_in_its_name_is_a_well_formed_label(make, folder):
+    daemon = make(disks=[folder / 'a"b\\c', folder / "plain"])
+    text = urllib.request.urlopen(daemon.api + "/metrics").read().decode()
+    assert f'holdfast_disk_state{{disk="{folder}/a\\"b\\\\c",state="ok"}} 1\n' in text
+    daemon.stop()
+
+
 def test_status_has_the_promised_shape(daemon):
     s = daemon.json("status")
     assert set(s) >= {"accounts", "disks", "objects", "journal"}
