@@ -8,7 +8,7 @@ from rows import Row, need_space
 from servers import Failed, say
 
 # Arguments that keep a default run short; FOLDER is removed afterwards.
-PARTS = {"auth": [], "catalog": ["200000"], "meter": [], "store": ["FOLDER", "4"]}
+PARTS = {"auth": [], "catalog": ["200000"], "store": ["FOLDER", "4"]}  # the meter: money.py
 # Lines that a goal of DESIGN §6 speaks of: (room, beginning of the line) -> what it wants of the line's first number.
 GOALS = {
     ("journal", "records of 200 bytes"): ("≥ 100 000 durable appends/s, in batches of 64", 100_000),

@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import harness  # noqa: E402
+import radosgw  # noqa: E402, F401
 import rawclient  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build"))
@@ -28,10 +29,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def program(name, *words, timeout=900):
+def program(name, *words, timeout=900, keys=None):
     """Runs one of our bench programs; its last line is JSON."""
     command = [str(BUILD / "bench" / f"bench_{name}"), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **KEYS})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env={**os.environ, **KEYS, **(keys or {})})
     if done.returncode:
         raise Failed(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -47,8 +48,8 @@ def load_words(server, op, **options):
     return words
 
 
-def load(server, op, errors_allowed=0, **options):
-    got = program("load", *load_words(server, op, **options))
+def load(server, op, errors_allowed=0, keys_of=None, **options):
+    got = program("load", *load_words(server, op, **options), keys=keys_of)
     if got["errors"] > errors_allowed or got["requests"] == 0:
         raise Failed(f"{op}: {got['errors']} errors in {got['requests']} requests: {got['first_error']}")
     return got
@@ -129,18 +130,24 @@ def holdfast(folder):
 
 
 @contextlib.contextmanager
-def swallow(file, object_size):
-    """Holdfast's HTTP room without a store: takes PUT bodies and forgets them, answers GET with read + XXH3 + send."""
+def swallow_process(file, object_size):
+    """Holdfast's HTTP room without a store: takes PUT bodies and forgets them, answers GET with read + XXH3 + send. Address and pid."""
     command = [str(BUILD / "bench" / "bench_swallow"), str(file), str(object_size)]
     p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         address = p.stdout.readline().strip()
         if not address:
             raise Failed("bench_swallow did not start")
-        yield address
+        yield address, p.pid
     finally:
         p.stdin.close()
         p.wait(30)
+
+
+@contextlib.contextmanager
+def swallow(file, object_size):
+    with swallow_process(file, object_size) as (address, _):
+        yield address
 
 
 def free_port():

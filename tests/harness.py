@@ -62,6 +62,7 @@ class Daemon:
         code = self.process.wait(25)
         self.process.stdout.close()
         self.process = None
+        assert "runtime error" not in self.log.read_text(errors="replace"), self.tail()  # what UBSan says without ending it
         assert code == expect, f"serve ended with {code}:\n{self.tail()}"
 
     def kill(self):

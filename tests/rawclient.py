@@ -30,14 +30,15 @@ def sign(method, path, query, headers, payload_hash, access=ACCESS, secret=SECRE
 
 
 class RawClient:
-    def __init__(self, endpoint, timeout=30):
+    def __init__(self, endpoint, timeout=30, access=ACCESS, secret=SECRET):
+        self.access, self.secret = access, secret
         self.host = endpoint.removeprefix("http://")
         self.connection = http.client.HTTPConnection(self.host, timeout=timeout)
 
     def request(self, method, key, body=b"", query="", headers=None, payload_hash=None):
         path = urllib.parse.quote(key, safe="/-_.~")
         sent = {"host": self.host, **(headers or {})}
-        sign(method, path, query, sent, payload_hash or hashlib.sha256(body).hexdigest())
+        sign(method, path, query, sent, payload_hash or hashlib.sha256(body).hexdigest(), self.access, self.secret)
         self.connection.request(method, path + ("?" + query if query else ""), body=body or None, headers=sent)
         answer = self.connection.getresponse()
         return answer.status, answer.read(), answer.headers

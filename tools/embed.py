@@ -21,7 +21,7 @@ def entry_name(path):
 
 
 def render(paths):
-    out = ["/* Made by tools/embed.py from data/: do not edit. */", '#include "account/embedded.h"', ""]
+    out = ["/* Made by tools/embed.py from share/: do not edit. */", '#include "account/embedded.h"', ""]
     entries = []
     for path in sorted(paths, key=entry_name):
         with open(path, "rb") as f:

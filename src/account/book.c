@@ -7,6 +7,8 @@
 
 #define SOURCE_MAX 512
 #define TITLE_MAX 200
+#define LIST_MAX 160      /* words that are allowed, in a message */
+#define DAY_YEAR_MAX 2200 /* nanoseconds since 1970 end in 2262 */
 
 bool book_name_valid(struct view name)
 {
@@ -15,6 +17,17 @@ bool book_name_valid(struct view name)
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+bool currency_valid(struct view v)
+{
+    if (v.n != BOOK_CURRENCY_LEN)
+        return false;
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] < 'A' || v.p[i] > 'Z')
             return false;
     }
     return true;
@@ -140,32 +153,63 @@ static enum rc check_confidence(const struct book_reader *r, struct yaml_node *f
     return book_refuse(r, n, "confidence must be official, field-report, checked or unsourced");
 }
 
-enum rc book_figure(const struct book_reader *r, struct yaml_node *in, const char *key, const char *unit,
-                    struct yaml_node **ret_value)
+enum rc book_origin(const struct book_reader *r, struct yaml_node *figure)
 {
-    struct yaml_node *figure, *value, *n;
+    struct yaml_node *n;
 
-    HF_TRY(book_map(r, in, key, &figure));
-    HF_TRY(book_text(r, figure, "value", BOOK_WORDS_MAX, &value));
-    HF_TRY(book_text(r, figure, "unit", BOOK_SHOWN_MAX, &n));
-    if (!view_eqs(n->text, unit))
-        return book_refuse(r, n, "the unit of `%s` must be `%s`, not `%.*s`", key, unit, shown(n->text), n->text.p);
     HF_TRY(book_text(r, figure, "source", SOURCE_MAX, &n));
     HF_TRY(book_text(r, figure, "as_of", BOOK_SHOWN_MAX, &n));
     if (!is_date(n->text))
         return book_refuse(r, n, "as_of must be YYYY-MM or YYYY-MM-DD, not `%.*s`", shown(n->text), n->text.p);
-    HF_TRY(check_confidence(r, figure));
+    return check_confidence(r, figure);
+}
+
+/* Index of text among words; -1 with all of them in list when it is none. */
+static int index_of(struct view text, const char *const *words, char *list, size_t size)
+{
+    list[0] = 0;
+    for (int i = 0; words[i]; i++) {
+        if (view_eqs(text, words[i]))
+            return i;
+        size_t used = strlen(list);
+        snprintf(list + used, size - used, "%s%s", i > 0 ? ", " : "", words[i]);
+    }
+    return -1;
+}
+
+enum rc book_measure(const struct book_reader *r, struct yaml_node *figure, const char *key, const char *const *units,
+                     unsigned *ret_unit)
+{
+    char list[LIST_MAX];
+    struct yaml_node *n;
+
+    HF_TRY(book_text(r, figure, "unit", BOOK_SHOWN_MAX, &n));
+    int unit = index_of(n->text, units, list, sizeof(list));
+    if (unit < 0)
+        return book_refuse(r, n, "the unit of `%s` must be `%s`, not `%.*s`", key, list, shown(n->text), n->text.p);
+    *ret_unit = (unsigned)unit;
+    return book_origin(r, figure);
+}
+
+enum rc book_figure(const struct book_reader *r, struct yaml_node *in, const char *key, const char *unit,
+                    struct yaml_node **ret_value)
+{
+    const char *const units[] = {unit, NULL};
+    struct yaml_node *figure, *value;
+    unsigned which;
+
+    HF_TRY(book_map(r, in, key, &figure));
+    HF_TRY(book_text(r, figure, "value", BOOK_WORDS_MAX, &value));
+    HF_TRY(book_measure(r, figure, key, units, &which));
     *ret_value = value;
     return RC_OK;
 }
 
-enum rc book_integer(const struct book_reader *r, struct yaml_node *in, const char *key, const char *unit, uint64_t min,
-                     uint64_t max, uint64_t *ret)
+static enum rc parse_number(const struct book_reader *r, const struct yaml_node *value, const char *key, uint64_t min,
+                            uint64_t max, uint64_t *ret)
 {
-    struct yaml_node *value;
     uint64_t x;
 
-    HF_TRY(book_figure(r, in, key, unit, &value));
     if (!view_u64(value->text, &x) || x < min || x > max)
         return book_refuse(r, value, "`%s` must be a whole number from %llu to %llu, not `%.*s`", key,
                            (unsigned long long)min, (unsigned long long)max, shown(value->text), value->text.p);
@@ -173,20 +217,71 @@ enum rc book_integer(const struct book_reader *r, struct yaml_node *in, const ch
     return RC_OK;
 }
 
+enum rc book_integer(const struct book_reader *r, struct yaml_node *in, const char *key, const char *unit, uint64_t min,
+                     uint64_t max, uint64_t *ret)
+{
+    struct yaml_node *value;
+
+    HF_TRY(book_figure(r, in, key, unit, &value));
+    return parse_number(r, value, key, min, max, ret);
+}
+
+enum rc book_number(const struct book_reader *r, struct yaml_node *in, const char *key, uint64_t min, uint64_t max,
+                    uint64_t *ret)
+{
+    struct yaml_node *value;
+
+    HF_TRY(book_text(r, in, key, BOOK_WORDS_MAX, &value));
+    return parse_number(r, value, key, min, max, ret);
+}
+
+static enum rc parse_choice(const struct book_reader *r, const struct yaml_node *value, const char *key,
+                            const char *const *words, unsigned *ret)
+{
+    char list[LIST_MAX];
+    int i = index_of(value->text, words, list, sizeof(list));
+
+    if (i < 0)
+        return book_refuse(r, value, "`%s` must be one of: %s", key, list);
+    *ret = (unsigned)i;
+    return RC_OK;
+}
+
+enum rc book_choice(const struct book_reader *r, struct yaml_node *in, const char *key, const char *const *words,
+                    unsigned *ret)
+{
+    struct yaml_node *value;
+
+    HF_TRY(book_text(r, in, key, BOOK_WORDS_MAX, &value));
+    return parse_choice(r, value, key, words, ret);
+}
+
 enum rc book_word(const struct book_reader *r, struct yaml_node *in, const char *key, const char *const *words,
                   unsigned *ret)
 {
-    char list[128] = "";
     struct yaml_node *value;
 
     HF_TRY(book_figure(r, in, key, "rule", &value));
-    for (unsigned i = 0; words[i]; i++) {
-        if (view_eqs(value->text, words[i])) {
-            *ret = i;
-            return RC_OK;
-        }
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", words[i]);
-    }
-    return book_refuse(r, value, "`%s` must be one of: %s", key, list);
+    return parse_choice(r, value, key, words, ret);
+}
+
+enum rc book_day(const struct book_reader *r, struct yaml_node *in, const char *key, int64_t *ret_s)
+{
+    struct yaml_node *n;
+    struct civil c = {0}, back = {0};
+    uint64_t year = 0, month = 0, day = 0;
+
+    HF_TRY(book_text(r, in, key, BOOK_SHOWN_MAX, &n));
+    bool good = n->text.n == 10 && is_date(n->text) && view_u64(view_sub(n->text, 0, 4), &year) &&
+                view_u64(view_sub(n->text, 5, 2), &month) && view_u64(view_sub(n->text, 8, 2), &day);
+    c.year = (int)year;
+    c.month = (int)month;
+    c.day = (int)day;
+    if (good) /* 31 April comes back as 1 May */
+        civil_from_s(civil_to_s(&c), &back);
+    if (!good || back.month != c.month || year > DAY_YEAR_MAX)
+        return book_refuse(r, n, "`%s` must be a day YYYY-MM-DD of the calendar, not `%.*s`", key, shown(n->text),
+                           n->text.p);
+    *ret_s = civil_to_s(&c);
+    return RC_OK;
 }

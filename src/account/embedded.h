@@ -1,4 +1,4 @@
-/* Holdfast: the data files that are built into the binary. tools/embed.py writes the C file from data/ at build time.
+/* Holdfast: the data files that are built into the binary. tools/embed.py writes the C file from share/ at build time.
  * Read-only, lives for ever, any thread. */
 #ifndef HF_ACCOUNT_EMBEDDED_H
 #define HF_ACCOUNT_EMBEDDED_H
@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct embedded_file {
-    const char *name; /* "prices/tencent-cos.yaml", "timetables/tencent-cos.yaml": folder and file name */
+    const char *name; /* "prices/tencent-cos.yaml", "timetables/aws.yaml", "rates/rates.yaml": folder and file name */
     const char *text; /* ends in a 0 that is not counted */
     size_t size;
 };

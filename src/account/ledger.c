@@ -1,44 +1,86 @@
-/* Holdfast: the double-entry ledger: postings, lines, top-ups. */
+/* Holdfast: the double-entry ledger: postings, lines, records of money. */
 #include "account/ledger.h"
 
 #define SPLIT_BASE 1000000000000000000LL
+#define LINE_BITS 24 /* LEDGER_LINES_MAX */
 
-const char ledger_schema[] = "CREATE TABLE posting ("
-                             " seq INTEGER NOT NULL," /* of the record that caused it */
-                             " account INTEGER NOT NULL,"
-                             " kind TEXT NOT NULL,"
-                             " time_ns INTEGER NOT NULL,"
-                             " hour INTEGER,"
-                             " book INTEGER,"
-                             " variable_nano INTEGER NOT NULL,"
-                             " PRIMARY KEY (seq, account)) WITHOUT ROWID;"
-                             "CREATE INDEX posting_hour ON posting (hour);"
-                             "CREATE TABLE posting_line ("
-                             " seq INTEGER NOT NULL,"
-                             " account INTEGER NOT NULL,"
-                             " no INTEGER NOT NULL,"
-                             " ledger TEXT NOT NULL,"
-                             " amount_nano INTEGER NOT NULL," /* credit positive */
-                             " bucket INTEGER,"
-                             " item TEXT,"
-                             " quantity_hi INTEGER,"
-                             " quantity_lo INTEGER,"
-                             " PRIMARY KEY (seq, account, no)) WITHOUT ROWID;"
-                             "CREATE TABLE topup ("
-                             " account INTEGER NOT NULL,"
-                             " seq INTEGER NOT NULL,"
-                             " time_ns INTEGER NOT NULL,"
-                             " amount_nano INTEGER NOT NULL,"
-                             " ref TEXT NOT NULL,"
-                             " refused INTEGER NOT NULL,"
-                             " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
-                             "CREATE UNIQUE INDEX topup_ref ON topup (account, ref) WHERE ref <> '';";
+/* A line's id is its posting's, then its place in it: lines are only ever appended at the end of their table, which is
+ * what SQLite does fastest, and a posting's lines are a range. */
+const char ledger_schema[] =
+    "CREATE TABLE posting ("
+    " id INTEGER PRIMARY KEY,"
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL," /* of the record that caused it */
+    " kind INTEGER NOT NULL,"
+    " time_ns INTEGER NOT NULL,"
+    " hour INTEGER NOT NULL,"
+    " book INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX posting_cause ON posting (account, seq, kind);"
+    "CREATE TABLE posting_line ("
+    " id INTEGER PRIMARY KEY,"       /* posting.id * 2^24 + place */
+    " side INTEGER NOT NULL,"        /* ledger_side.id */
+    " amount_nano INTEGER NOT NULL," /* credit positive */
+    " ref INTEGER,"
+    " bucket INTEGER,"
+    " cell INTEGER," /* item.cell */
+    " rate INTEGER,"
+    " quantity_hi INTEGER,"
+    " quantity_lo INTEGER);"
+    "CREATE TABLE money ("
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " time_ns INTEGER NOT NULL,"
+    " amount_nano INTEGER NOT NULL,"
+    " ref TEXT NOT NULL,"
+    " names TEXT NOT NULL,"
+    " note TEXT NOT NULL,"
+    " scope TEXT NOT NULL,"
+    " quantity TEXT NOT NULL,"
+    " from_ns INTEGER NOT NULL,"
+    " until_ns INTEGER NOT NULL,"
+    " monthly INTEGER NOT NULL,"
+    " refused INTEGER NOT NULL,"
+    " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX money_ref ON money (account, ref) WHERE ref <> '';"
+    "CREATE TABLE ledger_side (id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
+    "CREATE TABLE ledger_kind (id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
+    "CREATE TABLE item (cell INTEGER PRIMARY KEY, name TEXT NOT NULL);"
+    "CREATE VIEW ledger AS SELECT p.seq, p.account, k.name AS kind, p.time_ns, p.hour, p.book, l.id & 16777215 AS no,"
+    " s.name AS side, l.amount_nano, l.bucket, i.name AS item, l.rate, l.ref, l.quantity_hi, l.quantity_lo"
+    " FROM posting_line l JOIN posting p ON p.id = l.id >> 24 JOIN ledger_side s ON s.id = l.side"
+    " JOIN ledger_kind k ON k.id = p.kind LEFT JOIN item i ON i.cell = l.cell;";
 
-static const char *const side_names[] = {"prepaid", "revenue", "cash"};
-static const char *const kind_names[] = {"topup", "usage"};
+static const char *const side_names[LEDGER_SIDES] = {"prepaid", "revenue", "cash", "voucher", "promotion", "external"};
+static const char *const kind_names[LEDGER_KINDS] = {
+    "topup",  "usage",  "voucher",  "voucher-end", "pack", "reserve",    "release", "refund",
+    "charge", "credit", "late-fee", "balance",     "due",  "due-cancel", "grace",   "grace-cancel"};
+
+const char *ledger_kind_name(enum ledger_kind k)
+{
+    HF_ASSERT((unsigned)k < LEDGER_KINDS);
+    return kind_names[k];
+}
+
+enum rc ledger_names(struct sql *s, struct err *e)
+{
+    for (int64_t i = 0; i < LEDGER_SIDES; i++)
+        HF_TRY(sql_exec(s, e, "INSERT OR REPLACE INTO ledger_side (id, name) VALUES (?, ?)", "it", i, side_names[i]));
+    for (int64_t i = 0; i < LEDGER_KINDS; i++)
+        HF_TRY(sql_exec(s, e, "INSERT OR REPLACE INTO ledger_kind (id, name) VALUES (?, ?)", "it", i, kind_names[i]));
+    for (int64_t i = 0; i < CELL_COUNT; i++)
+        HF_TRY(sql_exec(s, e, "INSERT OR REPLACE INTO item (cell, name) VALUES (?, ?)", "it", i,
+                        price_cell_name((unsigned)i)));
+    return RC_OK;
+}
 
 void ledger_split(unsigned __int128 value, int64_t *ret_hi, int64_t *ret_lo)
 {
+    if (value < (unsigned __int128)SPLIT_BASE) { /* nearly all: no division of 128 bits */
+        *ret_hi = 0;
+        *ret_lo = (int64_t)value;
+        return;
+    }
     *ret_hi = (int64_t)(value / (unsigned __int128)SPLIT_BASE);
     *ret_lo = (int64_t)(value % (unsigned __int128)SPLIT_BASE);
 }
@@ -55,69 +97,69 @@ static void assert_balanced(const struct ledger_posting *p)
     __int128 sum = 0;
     for (size_t i = 0; i < p->n; i++)
         sum += p->line[i].amount_nano;
-    HF_ASSERT(p->n >= 2 && sum == 0);
+    HF_ASSERT(p->n >= 2 && p->n < LEDGER_LINES_MAX && sum == 0);
 }
 
-static enum rc post_line(struct sql *s, const struct ledger_posting *p, size_t no, struct err *e)
-{
-    const struct ledger_line *l = &p->line[no];
-    int64_t hi, lo;
+#define LINE_COLUMNS 9
+#define LINES_AT_ONCE 16 /* in one statement: most of the cost of a line is that of its statement */
+#define ROW_1 "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define ROW_4 ROW_1 ", " ROW_1 ", " ROW_1 ", " ROW_1
+#define ROW_16 ROW_4 ", " ROW_4 ", " ROW_4 ", " ROW_4
 
-    if (!l->metered)
-        return sql_exec(s, e, "INSERT INTO posting_line (seq, account, no, ledger, amount_nano) VALUES (?, ?, ?, ?, ?)",
-                        "iiiti", (int64_t)p->seq, (int64_t)p->account, (int64_t)no, side_names[l->side],
-                        l->amount_nano);
-    ledger_split(l->quantity, &hi, &lo);
-    return sql_exec(s, e,
-                    "INSERT INTO posting_line (seq, account, no, ledger, amount_nano, bucket, item, quantity_hi, "
-                    "quantity_lo) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    "iiitiitii", (int64_t)p->seq, (int64_t)p->account, (int64_t)no, side_names[l->side], l->amount_nano,
-                    (int64_t)l->bucket, price_cell_name(l->cell), hi, lo);
+static void fill_line(const struct ledger_line *l, int64_t id, int64_t column[LINE_COLUMNS])
+{
+    column[0] = id;
+    column[1] = (int64_t)l->side;
+    column[2] = l->amount_nano;
+    column[3] = (int64_t)l->ref;
+    column[4] = (int64_t)l->bucket;
+    column[5] = l->cell;
+    column[6] = l->rate;
+    ledger_split(l->quantity, &column[7], &column[8]);
 }
 
-static int64_t variable_part(const struct ledger_posting *p)
+static enum rc post_metered(struct sql *s, const struct ledger_line *l, size_t n, int64_t id, struct err *e)
 {
-    int64_t sum = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->line[i].metered && p->line[i].cell >= price_cell(ITEM_REQUESTS, 0))
-            sum += p->line[i].amount_nano;
-    }
-    return sum;
+    int64_t column[LINES_AT_ONCE * LINE_COLUMNS];
+
+    for (size_t i = 0; i < n; i++)
+        fill_line(&l[i], id + (int64_t)i, &column[i * LINE_COLUMNS]);
+    return sql_exec_i64(
+        s, e, n == LINES_AT_ONCE ? "INSERT INTO posting_line VALUES " ROW_16 : "INSERT INTO posting_line VALUES " ROW_1,
+        column, (unsigned)n * LINE_COLUMNS);
+}
+
+static bool all_metered(const struct ledger_line *l, size_t n)
+{
+    while (n > 0 && l[n - 1].metered)
+        n--;
+    return n == 0;
+}
+
+/* The first lines at l: one, or as many metered ones as go at once. */
+static enum rc post_some(struct sql *s, const struct ledger_line *l, size_t n, int64_t id, size_t *ret_done,
+                         struct err *e)
+{
+    *ret_done = n >= LINES_AT_ONCE && all_metered(l, LINES_AT_ONCE) ? LINES_AT_ONCE : 1;
+    if (l->metered)
+        return post_metered(s, l, *ret_done, id, e);
+    return sql_exec(s, e, "INSERT INTO posting_line (id, side, amount_nano, ref) VALUES (?, ?, ?, ?)", "iiii", id,
+                    (int64_t)l->side, l->amount_nano, (int64_t)l->ref);
 }
 
 enum rc ledger_post(struct sql *s, const struct ledger_posting *p, struct err *e)
 {
     assert_balanced(p);
-    HF_TRY(sql_exec(s, e,
-                    "INSERT INTO posting (seq, account, kind, time_ns, hour, book, variable_nano) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    "iitiiii", (int64_t)p->seq, (int64_t)p->account, kind_names[p->kind], p->time_ns, p->hour,
-                    (int64_t)p->book, variable_part(p)));
-    for (size_t i = 0; i < p->n; i++)
-        HF_TRY(post_line(s, p, i, e));
+    HF_TRY(sql_exec(s, e, "INSERT INTO posting (account, seq, kind, time_ns, hour, book) VALUES (?, ?, ?, ?, ?, ?)",
+                    "iiiiii", (int64_t)p->account, (int64_t)p->seq, (int64_t)p->kind, p->time_ns, p->hour,
+                    (int64_t)p->book));
+    int64_t first = sql_last_id(s) << LINE_BITS;
+    for (size_t i = 0, done; i < p->n; i += done)
+        HF_TRY(post_some(s, &p->line[i], p->n - i, first + (int64_t)i, &done, e));
     return RC_OK;
 }
 
-enum rc ledger_hours(struct sql *s, int64_t after, enum rc (*fn)(void *ctx, const struct ledger_hour *h), void *ctx,
-                     struct err *e)
-{
-    struct sql_stmt *q;
-    enum rc rc;
-
-    HF_TRY(sql_query(s, e, &q, "SELECT account, hour, variable_nano FROM posting WHERE hour > ? AND kind = 'usage'",
-                     "i", after));
-    while ((rc = sql_next(q, e)) == RC_OK) {
-        struct ledger_hour h = {(uint64_t)sql_i64(q, 0), sql_i64(q, 1), sql_i64(q, 2)};
-        rc = fn(ctx, &h);
-        if (rc != RC_OK) {
-            sql_done(q);
-            return rc;
-        }
-    }
-    return rc == RC_END ? RC_OK : rc;
-}
-
-/* ---- top-ups ---- */
+/* ---- records of money ---- */
 
 static enum rc ref_seen(struct sql *s, uint64_t account, struct view ref, bool *ret, struct err *e)
 {
@@ -126,7 +168,7 @@ static enum rc ref_seen(struct sql *s, uint64_t account, struct view ref, bool *
     *ret = false;
     if (ref.n == 0)
         return RC_OK;
-    HF_TRY(sql_query(s, e, &q, "SELECT 1 FROM topup WHERE account = ? AND ref = ? AND ref <> ''", "iv",
+    HF_TRY(sql_query(s, e, &q, "SELECT 1 FROM money WHERE account = ? AND ref = ? AND ref <> ''", "iv",
                      (int64_t)account, ref));
     enum rc rc = sql_next(q, e);
     if (rc == RC_END)
@@ -137,45 +179,49 @@ static enum rc ref_seen(struct sql *s, uint64_t account, struct view ref, bool *
     return RC_OK;
 }
 
-enum rc ledger_topup(struct sql *s, const struct ledger_topup *t, struct err *e)
+enum rc ledger_money_keep(struct sql *s, const struct ledger_money *m, struct err *e)
 {
-    const struct ledger_line lines[] = {{.side = LEDGER_PREPAID, .amount_nano = t->amount_nano},
-                                        {.side = LEDGER_CASH, .amount_nano = -t->amount_nano}};
-    const struct ledger_posting p = {.seq = t->seq,
-                                     .account = t->account,
-                                     .kind = LEDGER_TOPUP,
-                                     .time_ns = t->time_ns,
-                                     .line = lines,
-                                     .n = sizeof(lines) / sizeof(lines[0])};
     bool seen;
 
-    HF_ASSERT(t->amount_nano > 0);
-    HF_TRY(ref_seen(s, t->account, t->ref, &seen, e));
+    HF_TRY(ref_seen(s, m->account, m->ref, &seen, e));
     if (seen)
         return RC_EXISTS;
-    HF_TRY(sql_exec(
-        s, e, "INSERT INTO topup (account, seq, time_ns, amount_nano, ref, refused) VALUES (?, ?, ?, ?, ?, ?)",
-        "iiiivi", (int64_t)t->account, (int64_t)t->seq, t->time_ns, t->amount_nano, t->ref, (int64_t)t->refused));
-    return t->refused ? RC_OK : ledger_post(s, &p, e);
+    return sql_exec(s, e, "INSERT INTO money VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiiivvvvviiii",
+                    (int64_t)m->account, (int64_t)m->seq, (int64_t)m->kind, m->time_ns, m->amount_nano, m->ref,
+                    m->names, m->note, m->scope, m->quantity, m->from_ns, m->until_ns, (int64_t)m->monthly,
+                    (int64_t)m->refused);
 }
 
-enum rc ledger_topups(struct sql *s, uint64_t account, int64_t from_ns, int64_t to_ns,
-                      enum rc (*fn)(void *ctx, const struct ledger_topup *t), void *ctx, struct err *e)
+#define MONEY_COLUMNS                                                                                                  \
+    "account, seq, kind, time_ns, amount_nano, ref, names, note, scope, quantity, from_ns, until_ns, monthly, refused"
+
+static enum rc give_money(struct sql_stmt *q, ledger_money_fn *fn, void *ctx)
 {
-    struct sql_stmt *q;
+    struct ledger_money m = {.account = (uint64_t)sql_i64(q, 0),
+                             .seq = (uint64_t)sql_i64(q, 1),
+                             .kind = (enum ledger_kind)sql_i64(q, 2),
+                             .time_ns = sql_i64(q, 3),
+                             .amount_nano = sql_i64(q, 4),
+                             .ref = sql_text(q, 5),
+                             .names = sql_text(q, 6),
+                             .note = sql_text(q, 7),
+                             .scope = sql_text(q, 8),
+                             .quantity = sql_text(q, 9),
+                             .from_ns = sql_i64(q, 10),
+                             .until_ns = sql_i64(q, 11),
+                             .monthly = sql_i64(q, 12) != 0,
+                             .refused = sql_i64(q, 13) != 0};
+    return (unsigned)m.kind < LEDGER_KINDS ? fn(ctx, &m) : RC_CORRUPT;
+}
+
+static enum rc give_each(struct sql_stmt *q, ledger_money_fn *fn, void *ctx, size_t *ret_n, struct err *e)
+{
     enum rc rc;
 
-    HF_TRY(sql_query(s, e, &q,
-                     "SELECT seq, time_ns, amount_nano, ref FROM topup WHERE account = ? AND time_ns >= ? AND "
-                     "time_ns < ? AND refused = 0 ORDER BY seq",
-                     "iii", (int64_t)account, from_ns, to_ns));
+    *ret_n = 0;
     while ((rc = sql_next(q, e)) == RC_OK) {
-        struct ledger_topup t = {.seq = (uint64_t)sql_i64(q, 0),
-                                 .account = account,
-                                 .time_ns = sql_i64(q, 1),
-                                 .amount_nano = sql_i64(q, 2),
-                                 .ref = sql_text(q, 3)};
-        rc = fn(ctx, &t);
+        rc = give_money(q, fn, ctx);
+        ++*ret_n;
         if (rc != RC_OK) {
             sql_done(q);
             return rc;
@@ -184,21 +230,54 @@ enum rc ledger_topups(struct sql *s, uint64_t account, int64_t from_ns, int64_t 
     return rc == RC_END ? RC_OK : rc;
 }
 
+enum rc ledger_money_each(struct sql *s, uint64_t account, int64_t from_ns, int64_t to_ns, ledger_money_fn *fn,
+                          void *ctx, struct err *e)
+{
+    struct sql_stmt *q;
+    size_t n;
+
+    HF_TRY(sql_query(s, e, &q,
+                     "SELECT " MONEY_COLUMNS " FROM money WHERE account = ? AND time_ns >= ? AND time_ns < ? AND "
+                     "refused = 0 ORDER BY seq",
+                     "iii", (int64_t)account, from_ns, to_ns));
+    return give_each(q, fn, ctx, &n, e);
+}
+
+enum rc ledger_money_find(struct sql *s, uint64_t account, struct view ref, ledger_money_fn *fn, void *ctx,
+                          struct err *e)
+{
+    struct sql_stmt *q;
+    size_t n;
+
+    if (ref.n == 0)
+        return RC_NOT_FOUND;
+    HF_TRY(sql_query(s, e, &q, "SELECT " MONEY_COLUMNS " FROM money WHERE account = ? AND ref = ? AND ref <> ''", "iv",
+                     (int64_t)account, ref));
+    HF_TRY(give_each(q, fn, ctx, &n, e));
+    return n > 0 ? RC_OK : RC_NOT_FOUND;
+}
+
 /* ---- checks ---- */
 
-enum rc ledger_balance(struct sql *s, uint64_t account, int64_t *ret_nano, struct err *e)
+enum rc ledger_sum(struct sql *s, uint64_t account, enum ledger_side side, int64_t *ret_nano, struct err *e)
 {
     struct sql_stmt *q;
 
     HF_TRY(sql_query(s, e, &q,
-                     "SELECT COALESCE(SUM(amount_nano), 0) FROM posting_line WHERE account = ? AND ledger = 'prepaid'",
-                     "i", (int64_t)account));
+                     "SELECT COALESCE(SUM(l.amount_nano), 0) FROM posting p JOIN posting_line l "
+                     "ON l.id >= (p.id << 24) AND l.id < ((p.id + 1) << 24) WHERE p.account = ? AND l.side = ?",
+                     "ii", (int64_t)account, (int64_t)side));
     enum rc rc = sql_next(q, e);
     if (rc != RC_OK)
         return rc == RC_END ? RC_CORRUPT : rc;
     *ret_nano = sql_i64(q, 0);
     sql_done(q);
     return RC_OK;
+}
+
+enum rc ledger_balance(struct sql *s, uint64_t account, int64_t *ret_nano, struct err *e)
+{
+    return ledger_sum(s, account, LEDGER_PREPAID, ret_nano, e);
 }
 
 void ledger_feed_i64(struct digest *d, int64_t v)
@@ -214,57 +293,34 @@ void ledger_feed_view(struct digest *d, struct view v)
     digest_update(d, v.p, v.n);
 }
 
-static enum rc digest_postings(struct sql *s, struct digest *d, struct err *e)
+/* `numbers` columns of numbers, then `texts` of text, of each row. */
+static enum rc feed_rows(struct sql_stmt *q, struct digest *d, int numbers, int texts, struct err *e)
 {
-    struct sql_stmt *q;
     enum rc rc;
 
-    HF_TRY(
-        sql_query(s, e, &q, "SELECT seq, account, time_ns, hour, book, kind FROM posting ORDER BY seq, account", ""));
     while ((rc = sql_next(q, e)) == RC_OK) {
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < numbers; i++)
             ledger_feed_i64(d, sql_i64(q, i));
-        ledger_feed_view(d, sql_text(q, 5));
-    }
-    return rc == RC_END ? RC_OK : rc;
-}
-
-static enum rc digest_lines(struct sql *s, struct digest *d, struct err *e)
-{
-    struct sql_stmt *q;
-    enum rc rc;
-
-    HF_TRY(sql_query(s, e, &q,
-                     "SELECT seq, account, no, amount_nano, bucket, quantity_hi, quantity_lo, ledger, item "
-                     "FROM posting_line ORDER BY seq, account, no",
-                     ""));
-    while ((rc = sql_next(q, e)) == RC_OK) {
-        for (int i = 0; i < 7; i++)
-            ledger_feed_i64(d, sql_i64(q, i));
-        ledger_feed_view(d, sql_text(q, 7));
-        ledger_feed_view(d, sql_text(q, 8));
-    }
-    return rc == RC_END ? RC_OK : rc;
-}
-
-static enum rc digest_topups(struct sql *s, struct digest *d, struct err *e)
-{
-    struct sql_stmt *q;
-    enum rc rc;
-
-    HF_TRY(sql_query(s, e, &q,
-                     "SELECT account, seq, time_ns, amount_nano, refused, ref FROM topup ORDER BY account, seq", ""));
-    while ((rc = sql_next(q, e)) == RC_OK) {
-        for (int i = 0; i < 5; i++)
-            ledger_feed_i64(d, sql_i64(q, i));
-        ledger_feed_view(d, sql_text(q, 5));
+        for (int i = 0; i < texts; i++)
+            ledger_feed_view(d, sql_text(q, numbers + i));
     }
     return rc == RC_END ? RC_OK : rc;
 }
 
 enum rc ledger_digest(struct sql *s, struct digest *d, struct err *e)
 {
-    HF_TRY(digest_postings(s, d, e));
-    HF_TRY(digest_lines(s, d, e));
-    return digest_topups(s, d, e);
+    struct sql_stmt *q;
+
+    HF_TRY(sql_query(s, e, &q, "SELECT id, account, seq, kind, time_ns, hour, book FROM posting ORDER BY id", ""));
+    HF_TRY(feed_rows(q, d, 7, 0, e));
+    HF_TRY(sql_query(s, e, &q,
+                     "SELECT id, side, amount_nano, ref, bucket, cell, rate, quantity_hi, quantity_lo "
+                     "FROM posting_line ORDER BY id",
+                     ""));
+    HF_TRY(feed_rows(q, d, 9, 0, e));
+    HF_TRY(sql_query(s, e, &q,
+                     "SELECT account, seq, kind, time_ns, amount_nano, from_ns, until_ns, monthly, refused, "
+                     "ref, names, note, scope, quantity FROM money ORDER BY account, seq",
+                     ""));
+    return feed_rows(q, d, 9, 5, e);
 }

@@ -1,42 +1,12 @@
 /* Holdfast: the registry: keys, accounts and stages in memory, for every request. */
-#include "account/registry.h"
+#include "account/registry_priv.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "codec/codec.h"
 
-#define TABLE_START 64 /* a power of two */
-#define HASH_SEED 0x72656769u
 #define FEN_NANO (MONEY_NANO / 100)
-
-/* Invariant: every field below is written under lock held for writing, by one thread, and read under lock held for
- * reading; nothing that a reader returned points into here. */
-struct reg_account {
-    struct reg_account *next; /* in its bucket of by_id */
-    uint64_t id;
-    char name[ACCOUNT_NAME_MAX + 1];
-    char currency[BOOK_CURRENCY_LEN + 1];
-    const struct timetable *timetable;
-    enum stage stage;
-    int64_t balance_nano;
-};
-struct reg_key {
-    struct reg_key *next; /* in its bucket of by_key */
-    uint64_t account;
-    uint64_t hash;
-    bool revoked;
-    char access_key[ACCESS_KEY_MAX + 1];
-};
-struct registry {
-    struct keystore *keys;
-    pthread_rwlock_t lock;
-    struct reg_account **by_id;
-    size_t n_accounts, accounts_size;
-    struct reg_key **by_key;
-    size_t n_keys, keys_size;
-};
 
 enum rc registry_new(struct keystore *keys, struct registry **ret)
 {
@@ -57,15 +27,23 @@ enum rc registry_new(struct keystore *keys, struct registry **ret)
     return RC_OK;
 }
 
+static void account_free(struct reg_account *a)
+{
+    pthread_mutex_destroy(&a->day_lock);
+    free(a->quota);
+    free(a);
+}
+
 void registry_free(struct registry *r)
 {
     if (!r)
         return;
+    registry_quotas_free(r);
     for (size_t i = 0; r->by_id && i < r->accounts_size; i++) {
         while (r->by_id[i]) {
             struct reg_account *a = r->by_id[i];
             r->by_id[i] = a->next;
-            free(a);
+            account_free(a);
         }
     }
     for (size_t i = 0; r->by_key && i < r->keys_size; i++) {
@@ -88,7 +66,7 @@ static size_t id_bucket(const struct registry *r, uint64_t id)
     return (size_t)((id * 0x9e3779b97f4a7c15u) >> 32) & (r->accounts_size - 1);
 }
 
-static struct reg_account *find_account(const struct registry *r, uint64_t id)
+struct reg_account *registry_account(const struct registry *r, uint64_t id)
 {
     struct reg_account *a = r->by_id[id_bucket(r, id)];
     while (a && a->id != id)
@@ -153,7 +131,7 @@ static enum rc grow_keys(struct registry *r)
 /* ---- writing ---- */
 
 static enum rc insert_account(struct registry *r, uint64_t id, struct view name, struct view currency,
-                              const struct timetable *timetable)
+                              const struct timetable *timetable, int32_t utc_offset_s)
 {
     HF_TRY(grow_accounts(r));
     struct reg_account *a = calloc(1, sizeof(*a));
@@ -161,10 +139,12 @@ static enum rc insert_account(struct registry *r, uint64_t id, struct view name,
         return RC_NOMEM;
     a->id = id;
     a->timetable = timetable;
+    a->utc_offset_s = utc_offset_s;
     if (!view_copy(name, a->name, sizeof(a->name)) || !view_copy(currency, a->currency, sizeof(a->currency))) {
         free(a);
         return RC_INVALID;
     }
+    HF_ASSERT(pthread_mutex_init(&a->day_lock, NULL) == 0);
     a->next = r->by_id[id_bucket(r, id)];
     r->by_id[id_bucket(r, id)] = a;
     r->n_accounts++;
@@ -172,27 +152,30 @@ static enum rc insert_account(struct registry *r, uint64_t id, struct view name,
 }
 
 enum rc registry_add_account(struct registry *r, uint64_t id, struct view name, struct view currency,
-                             const struct timetable *timetable)
+                             const struct timetable *timetable, int32_t utc_offset_s)
 {
     enum rc rc = RC_OK;
 
     pthread_rwlock_wrlock(&r->lock);
-    struct reg_account *a = find_account(r, id);
-    if (a)
+    struct reg_account *a = registry_account(r, id);
+    if (a) {
         a->timetable = timetable;
-    else
-        rc = insert_account(r, id, name, currency, timetable);
+        a->utc_offset_s = utc_offset_s;
+    } else {
+        rc = insert_account(r, id, name, currency, timetable, utc_offset_s);
+    }
     pthread_rwlock_unlock(&r->lock);
     return rc;
 }
 
-void registry_set_stage(struct registry *r, uint64_t id, enum stage stage, int64_t balance_nano)
+void registry_set_stage(struct registry *r, uint64_t id, enum stage stage, enum stage_rule rule, int64_t available_nano)
 {
     pthread_rwlock_wrlock(&r->lock);
-    struct reg_account *a = find_account(r, id);
+    struct reg_account *a = registry_account(r, id);
     if (a) {
         a->stage = stage;
-        a->balance_nano = balance_nano;
+        a->rule = rule;
+        a->available_nano = available_nano;
     }
     pthread_rwlock_unlock(&r->lock);
 }
@@ -248,9 +231,10 @@ enum rc registry_key(struct registry *r, struct view access_key, struct caller *
 
     pthread_rwlock_rdlock(&r->lock);
     const struct reg_key *k = find_key(r, access_key, hash);
-    const struct reg_account *a = k && !k->revoked ? find_account(r, k->account) : NULL;
+    const struct reg_account *a = k && !k->revoked ? registry_account(r, k->account) : NULL;
     if (a) {
         ret->account = a->id;
+        ret->suspended = a->rule == STAGE_KEYS_INVALID;
         memcpy(ret->account_name, a->name, sizeof(ret->account_name));
         memcpy(ret->access_key, k->access_key, sizeof(ret->access_key));
         rc = r->keys ? keystore_get(r->keys, k->access_key, ret->secret) : RC_NOT_FOUND;
@@ -259,11 +243,11 @@ enum rc registry_key(struct registry *r, struct view access_key, struct caller *
     return rc;
 }
 
-/* What must be paid so that the balance is not below zero, rounded up to a hundredth: the amount goes on growing while
- * storage is billed, so more digits would only pretend. */
-static int64_t amount_to_lift(int64_t balance_nano)
+/* What must be paid so that what is available is not below zero, rounded up to a hundredth: the amount goes on growing
+ * while storage is billed, so more digits would only pretend. */
+static int64_t amount_to_lift(int64_t available_nano)
 {
-    int64_t debt = balance_nano == INT64_MIN ? INT64_MAX : -balance_nano;
+    int64_t debt = available_nano == INT64_MIN ? INT64_MAX : -available_nano;
     int64_t fen = debt / FEN_NANO + (debt % FEN_NANO != 0);
     return fen > INT64_MAX / FEN_NANO ? debt : fen * FEN_NANO;
 }
@@ -272,29 +256,40 @@ static enum rc refuse(const struct reg_account *a, struct err *ret_message)
 {
     char below[MONEY_TEXT_MAX], pay[MONEY_TEXT_MAX];
 
-    if (a->balance_nano >= 0)
+    if (a->available_nano >= 0)
         return err_set(ret_message, RC_DENIED, "%s Account %s is in stage %s.", a->timetable->words, a->name,
                        stage_name(a->stage));
-    int64_t debt = a->balance_nano == INT64_MIN ? INT64_MAX : -a->balance_nano;
+    int64_t debt = a->available_nano == INT64_MIN ? INT64_MAX : -a->available_nano;
     return err_set(ret_message, RC_DENIED,
                    "%s Account %s is %s %s below zero (stage %s); a top-up of at least %s %s lifts this at once.",
                    a->timetable->words, a->name, money_text(debt, below), a->currency, stage_name(a->stage),
-                   money_text(amount_to_lift(a->balance_nano), pay), a->currency);
+                   money_text(amount_to_lift(a->available_nano), pay), a->currency);
 }
 
-enum rc registry_gate(struct registry *r, uint64_t account, bool write, struct err *ret_message)
+static bool allowed(enum stage_rule rule, enum gate what)
+{
+    switch (rule) {
+    case STAGE_ALL:
+        return true;
+    case STAGE_NO_NEW_BUCKETS:
+        return what != GATE_NEW_BUCKET;
+    case STAGE_READ_ONLY:
+        return what == GATE_READ;
+    default:
+        return false;
+    }
+}
+
+enum rc registry_gate(struct registry *r, uint64_t account, enum gate what, struct err *ret_message)
 {
     enum rc rc = RC_OK;
 
     pthread_rwlock_rdlock(&r->lock);
-    const struct reg_account *a = find_account(r, account);
-    if (!a) {
+    const struct reg_account *a = registry_account(r, account);
+    if (!a)
         rc = err_set(ret_message, RC_DENIED, "There is no account %llu.", (unsigned long long)account);
-    } else if (a->stage != STAGE_ACTIVE) {
-        enum stage_rule rule = a->timetable->rule[a->stage];
-        if (rule == STAGE_NOTHING || (rule == STAGE_READ_ONLY && write))
-            rc = refuse(a, ret_message);
-    }
+    else if (!allowed(a->rule, what))
+        rc = refuse(a, ret_message);
     pthread_rwlock_unlock(&r->lock);
     return rc;
 }
@@ -302,7 +297,7 @@ enum rc registry_gate(struct registry *r, uint64_t account, bool write, struct e
 bool registry_name(struct registry *r, uint64_t account, char name[ACCOUNT_NAME_MAX + 1])
 {
     pthread_rwlock_rdlock(&r->lock);
-    const struct reg_account *a = find_account(r, account);
+    const struct reg_account *a = registry_account(r, account);
     if (a)
         memcpy(name, a->name, sizeof(a->name));
     pthread_rwlock_unlock(&r->lock);

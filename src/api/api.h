@@ -8,6 +8,8 @@
 #ifndef HF_API_API_H
 #define HF_API_API_H
 
+#include "account/price.h"
+#include "base/clock.h"
 #include "gateway/gateway.h"
 
 struct api;
@@ -21,5 +23,19 @@ enum rc api_open(const struct api_cfg *cfg, struct api **ret, struct err *e) HF_
 const char *api_address(const struct api *a);
 void api_set_ready(struct api *a, bool ready);
 void api_close(struct api *a);
+
+/* ---- without a daemon ---- */
+/* What a file of prices, a timetable or exchange rates says of itself. Which of the three it is, its keys say. */
+struct book_facts {
+    enum book_kind book;
+    const char *kind; /* "prices", "timetable", "rates" */
+    char name[BOOK_NAME_MAX + 1];
+    char currency[BOOK_CURRENCY_LEN + 1]; /* empty but for prices */
+    char valid_from[TIME_TEXT_MAX];       /* empty = always */
+};
+/* RC_INVALID: "file:line:column: what, and what to do". */
+enum rc api_book_check(const char *file, struct view text, struct book_facts *ret, struct err *e) HF_MUST_USE;
+/* "10GiB", "1TiB" (1024), "10GB" (1000), or bytes; at most 2^63 - 1. */
+bool api_size_parse(struct view v, uint64_t *ret);
 
 #endif

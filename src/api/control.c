@@ -2,6 +2,7 @@
 #include "api/api_priv.h"
 
 #include "base/log.h"
+#include "codec/codec.h"
 #include "os/sock.h"
 
 #include <stdlib.h>
@@ -15,15 +16,6 @@ struct connection {
     unsigned place;
     int fd;
 };
-
-struct view control_arg(const struct control_call *c, const char *name)
-{
-    const json_t *v = json_object_get(c->args, name);
-
-    if (!json_is_string(v))
-        return view_of("", 0);
-    return view_of(json_string_value(v), json_string_length(v));
-}
 
 static enum rc send_json(int fd, json_t *message)
 {
@@ -57,6 +49,16 @@ void control_progress(struct control_call *c, uint64_t done, uint64_t total, con
     json_decref(m);
 }
 
+/* A message may quote what a client sent, cut in the middle of a character; JSON holds only UTF-8. */
+static const char *sentence(struct err *e, enum rc rc)
+{
+    if (!utf8_valid(view_cstr(e->text)))
+        for (char *p = e->text; *p; p++)
+            if ((unsigned char)*p > 0x7f)
+                *p = '?';
+    return e->text[0] ? e->text : rc_name(rc);
+}
+
 static void answer(struct control_call *c)
 {
     json_t *result = NULL, *message = NULL;
@@ -67,7 +69,7 @@ static void answer(struct control_call *c)
     if (rc == RC_OK)
         message = json_pack("{s:o}", "result", result);
     else
-        message = json_pack("{s:s,s:s}", "error", c->err.text[0] ? c->err.text : rc_name(rc), "code", rc_name(rc));
+        message = json_pack("{s:s,s:s}", "error", sentence(&c->err, rc), "code", rc_name(rc));
     if (message && send_json(c->fd, message) != RC_OK)
         log_info("api", "a client went away before its answer");
     json_decref(message);

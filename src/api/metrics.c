@@ -1,23 +1,21 @@
 /* /metrics in Prometheus' text format 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 #include "api/api_priv.h"
 
-#include "base/money.h"
-
 #define LATENCY_BUCKETS 20
 
-static enum rc head(struct buf *b, const char *name, const char *type, const char *help)
+enum rc metrics_head(struct buf *b, const char *name, const char *type, const char *help)
 {
     return buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 static enum rc one(struct buf *b, const char *name, const char *type, const char *help, uint64_t value)
 {
-    HF_TRY(head(b, name, type, help));
+    HF_TRY(metrics_head(b, name, type, help));
     return buf_printf(b, "%s %llu\n", name, (unsigned long long)value);
 }
 
 /* A label's value: backslash, quote and line feed escaped, as the format has it. */
-static enum rc label(struct buf *b, const char *value)
+enum rc metrics_label(struct buf *b, const char *value)
 {
     for (const char *p = value; *p; p++) {
         if (*p == '\\' || *p == '"')
@@ -30,7 +28,7 @@ static enum rc label(struct buf *b, const char *value)
 static enum rc disk_line(struct buf *b, const char *name, const struct disk *k, const char *more, uint64_t value)
 {
     HF_TRY(buf_printf(b, "%s{disk=\"", name));
-    HF_TRY(label(b, k->path));
+    HF_TRY(metrics_label(b, k->path));
     return buf_printf(b, "\"%s} %llu\n", more, (unsigned long long)value);
 }
 
@@ -38,7 +36,7 @@ static enum rc disks(struct engine *g, struct buf *b)
 {
     char more[64];
 
-    HF_TRY(head(b, "holdfast_disk_state", "gauge", "1 for the state that the disk is in."));
+    HF_TRY(metrics_head(b, "holdfast_disk_state", "gauge", "1 for the state that the disk is in."));
     for (unsigned i = 0; i < g->disks->n; i++)
         for (enum disk_state s = DISK_OK; s <= DISK_QUARANTINED; s++) {
             const struct disk *k = &g->disks->disk[i];
@@ -46,42 +44,10 @@ static enum rc disks(struct engine *g, struct buf *b)
             snprintf(more, sizeof more, ",state=\"%s\"", disk_state_name(s));
             HF_TRY(disk_line(b, "holdfast_disk_state", k, more, k->state == s));
         }
-    HF_TRY(head(b, "holdfast_disk_used_bytes", "gauge", "Bytes that Holdfast holds on the disk."));
+    HF_TRY(metrics_head(b, "holdfast_disk_used_bytes", "gauge", "Bytes that Holdfast holds on the disk."));
     for (unsigned i = 0; i < g->disks->n; i++)
         HF_TRY(disk_line(b, "holdfast_disk_used_bytes", &g->disks->disk[i], "", g->disks->disk[i].bytes_used));
     return RC_OK;
-}
-
-static enum rc accounts(struct engine *g, struct buf *b)
-{
-    struct arena a = ARENA(64u << 20);
-    struct meter_gauge *m = NULL;
-    size_t n = 0;
-    char text[MONEY_TEXT_MAX];
-
-    enum rc rc = meter_gauges(g->meter, &a, &m, &n);
-    if (rc == RC_OK)
-        rc = head(b, "holdfast_account_balance", "gauge", "Balance, open usage taken off, in the account's currency.");
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = buf_printf(b, "holdfast_account_balance{account=\"%s\",currency=\"%s\"} %s\n", m[i].name, m[i].currency,
-                        money_text(m[i].balance_nano, text));
-    if (rc == RC_OK)
-        rc = head(b, "holdfast_account_burn_per_day", "gauge", "What a day costs at the present rate.");
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = buf_printf(b, "holdfast_account_burn_per_day{account=\"%s\",currency=\"%s\"} %s\n", m[i].name,
-                        m[i].currency, money_text(m[i].burn_per_day_nano, text));
-    if (rc == RC_OK)
-        rc = head(b, "holdfast_account_stored_bytes", "gauge", "Bytes stored, as metered.");
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = buf_printf(b, "holdfast_account_stored_bytes{account=\"%s\"} %llu\n", m[i].name,
-                        (unsigned long long)m[i].stored_bytes);
-    if (rc == RC_OK)
-        rc = head(b, "holdfast_account_stage", "gauge",
-                  "Arrears stage: 0 active, 1 warn, 2 stop, 3 retention, 4 purgeable.");
-    for (size_t i = 0; rc == RC_OK && i < n; i++)
-        rc = buf_printf(b, "holdfast_account_stage{account=\"%s\"} %d\n", m[i].name, (int)m[i].stage);
-    arena_free(&a);
-    return rc;
 }
 
 static enum rc requests(struct gateway *w, struct buf *b)
@@ -90,14 +56,14 @@ static enum rc requests(struct gateway *w, struct buf *b)
     uint64_t sum = 0;
 
     gateway_stats(w, &s);
-    HF_TRY(head(b, "holdfast_s3_requests_total", "counter", "Requests by status class."));
+    HF_TRY(metrics_head(b, "holdfast_s3_requests_total", "counter", "Requests by status class."));
     for (unsigned i = 1; i < 6; i++)
         HF_TRY(
             buf_printf(b, "holdfast_s3_requests_total{status=\"%uxx\"} %llu\n", i, (unsigned long long)s.by_status[i]));
     HF_TRY(one(b, "holdfast_s3_received_bytes_total", "counter", "Bytes of bodies received.", s.bytes_in));
     HF_TRY(one(b, "holdfast_s3_sent_bytes_total", "counter", "Bytes of bodies sent.", s.bytes_out));
     HF_TRY(one(b, "holdfast_s3_connections", "gauge", "Open connections.", s.connections));
-    HF_TRY(head(b, "holdfast_s3_request_seconds", "histogram", "Time from a request's head to its end."));
+    HF_TRY(metrics_head(b, "holdfast_s3_request_seconds", "histogram", "Time from a request's head to its end."));
     for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
         sum += s.latency_us_bucket[i];
         HF_TRY(buf_printf(b, "holdfast_s3_request_seconds_bucket{le=\"%.6f\"} %llu\n", (double)(64ull << i) / 1e6,
@@ -145,9 +111,9 @@ enum rc metrics_text(struct api *a, struct buf *out)
 {
     HF_TRY(engine_metrics(a->cfg.engine, out));
     HF_TRY(disks(a->cfg.engine, out));
-    HF_TRY(accounts(a->cfg.engine, out));
+    HF_TRY(metrics_money(a->cfg.engine, out));
     if (a->cfg.gateway)
         HF_TRY(requests(a->cfg.gateway, out));
-    HF_TRY(head(out, "holdfast_start_time_seconds", "gauge", "When the daemon started."));
+    HF_TRY(metrics_head(out, "holdfast_start_time_seconds", "gauge", "When the daemon started."));
     return buf_printf(out, "holdfast_start_time_seconds %lld\n", (long long)(a->started_ns / NS_PER_S));
 }

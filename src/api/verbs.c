@@ -1,14 +1,12 @@
-/* The verbs of the control socket, one function each, and the table that finds them. */
+/* The verbs of the control socket, one function each: status, keys, disks, clock; and the tables that find them all. */
 #include "api/api_priv.h"
 
-#include "base/money.h"
 #include "codec/codec.h"
 #include "os/sock.h"
 
 #include <string.h>
 
-/* A json_pack that came back empty means memory. */
-static enum rc made(struct control_call *c, json_t *v, json_t **ret)
+enum rc control_made(struct control_call *c, json_t *v, json_t **ret)
 {
     if (!v)
         return err_set(&c->err, RC_NOMEM, "out of memory");
@@ -16,9 +14,20 @@ static enum rc made(struct control_call *c, json_t *v, json_t **ret)
     return RC_OK;
 }
 
-static enum rc settle(struct control_call *c)
+enum rc control_settle(struct control_call *c)
 {
     return seq_settle(c->engine->seq, &c->err);
+}
+
+int64_t control_now(const struct control_call *c)
+{
+    return seq_now(c->engine->seq);
+}
+
+enum rc control_account(struct control_call *c, json_t **ret)
+{
+    HF_TRY(control_settle(c));
+    return meter_account_json(c->engine->meter, control_arg(c, "account"), control_now(c), ret, &c->err);
 }
 
 /* ---- status ---- */
@@ -67,62 +76,14 @@ static enum rc verb_status(struct control_call *c, json_t **ret)
     json_t *accounts = NULL;
     char now[TIME_TEXT_MAX];
 
-    HF_TRY(settle(c));
-    HF_TRY(meter_accounts_json(g->meter, seq_now(g->seq), &accounts, &c->err));
-    return made(c,
-                json_pack("{s:o,s:o,s:I,s:o,s:o,s:s,s:b}", "accounts", accounts, "disks", disks_json(g), "objects",
-                          (json_int_t)cat_objects(g->cat), "journal", journal_json(g), "scrub", scrub_json(g), "now",
-                          time_rfc3339(seq_now(g->seq), false, now), "full", journal_full(g->journal)),
-                ret);
-}
-
-/* ---- accounts ---- */
-
-static struct view arg_or(const struct control_call *c, const char *name, const char *fallback)
-{
-    struct view v = control_arg(c, name);
-
-    return v.n ? v : view_cstr(fallback);
-}
-
-static enum rc account_json(struct control_call *c, json_t **ret)
-{
-    HF_TRY(settle(c));
-    return meter_account_json(c->engine->meter, control_arg(c, "account"), seq_now(c->engine->seq), ret, &c->err);
-}
-
-static enum rc verb_account_create(struct control_call *c, json_t **ret)
-{
-    struct view name = control_arg(c, "account");
-
-    HF_TRY(engine_account_create(c->engine, name, arg_or(c, "currency", "CNY"), arg_or(c, "prices", "tencent-cos"),
-                                 arg_or(c, "timetable", "tencent-cos"), &c->err));
-    return account_json(c, ret);
-}
-
-static enum rc verb_account_list(struct control_call *c, json_t **ret)
-{
-    HF_TRY(settle(c));
-    return meter_accounts_json(c->engine->meter, seq_now(c->engine->seq), ret, &c->err);
-}
-
-static enum rc verb_account_topup(struct control_call *c, json_t **ret)
-{
-    struct view amount = control_arg(c, "amount");
-    int64_t nano = 0;
-
-    if (money_parse(amount, &nano) != RC_OK)
-        return err_set(&c->err, RC_INVALID, "%.*s: an amount is a decimal number with at most 9 places, such as 100.00",
-                       (int)amount.n, amount.p);
-    HF_TRY(engine_topup(c->engine, control_arg(c, "account"), nano, control_arg(c, "ref"), &c->err));
-    return account_json(c, ret);
-}
-
-static enum rc verb_account_statement(struct control_call *c, json_t **ret)
-{
-    HF_TRY(settle(c));
-    return meter_statement_json(c->engine->meter, control_arg(c, "account"), control_arg(c, "month"),
-                                seq_now(c->engine->seq), ret, &c->err);
+    HF_TRY(control_settle(c));
+    HF_TRY(meter_accounts_json(g->meter, control_now(c), &accounts, &c->err));
+    return control_made(c,
+                        json_pack("{s:o,s:o,s:I,s:o,s:o,s:s,s:b}", "accounts", accounts, "disks", disks_json(g),
+                                  "objects", (json_int_t)cat_objects(g->cat), "journal", journal_json(g), "scrub",
+                                  scrub_json(g), "now", time_rfc3339(control_now(c), false, now), "full",
+                                  journal_full(g->journal)),
+                        ret);
 }
 
 /* ---- keys ---- */
@@ -131,10 +92,10 @@ static enum rc verb_key_create(struct control_call *c, json_t **ret)
 {
     char access[ACCESS_KEY_MAX + 1], secret[SECRET_KEY_MAX + 1];
 
-    HF_TRY(engine_key_create(c->engine, arg_or(c, "account", "default"), access, secret, &c->err));
+    HF_TRY(engine_key_create(c->engine, control_arg_or(c, "account", "default"), access, secret, &c->err));
     json_t *v = json_pack("{s:s,s:s}", "access_key", access, "secret_key", secret);
     explicit_bzero(secret, sizeof secret);
-    return made(c, v, ret);
+    return control_made(c, v, ret);
 }
 
 static enum rc verb_key_list(struct control_call *c, json_t **ret)
@@ -145,14 +106,14 @@ static enum rc verb_key_list(struct control_call *c, json_t **ret)
 static enum rc verb_key_revoke(struct control_call *c, json_t **ret)
 {
     HF_TRY(engine_key_revoke(c->engine, control_arg(c, "access_key"), &c->err));
-    return made(c, json_object(), ret);
+    return control_made(c, json_object(), ret);
 }
 
 /* ---- disks, scrub ---- */
 
 static enum rc verb_disk_list(struct control_call *c, json_t **ret)
 {
-    return made(c, disks_json(c->engine), ret);
+    return control_made(c, disks_json(c->engine), ret);
 }
 
 static void bytes_progress(void *ctx, uint64_t done, uint64_t total)
@@ -168,7 +129,7 @@ static enum rc verb_disk_replace(struct control_call *c, json_t **ret)
         !view_copy(control_arg(c, "new"), new_path, sizeof new_path))
         return err_set(&c->err, RC_LIMIT, "the path is too long");
     HF_TRY(engine_disk_replace(c->engine, old_path, new_path, bytes_progress, c, &c->err));
-    return made(c, disks_json(c->engine), ret);
+    return control_made(c, disks_json(c->engine), ret);
 }
 
 static bool scrub_stop(void *ctx)
@@ -188,11 +149,11 @@ static enum rc verb_scrub(struct control_call *c, json_t **ret)
     engine_bg_release(c->engine);
     if (rc != RC_OK)
         return rc;
-    return made(c,
-                json_pack("{s:I,s:I,s:I,s:I,s:I}", "blocks", (json_int_t)n.blocks, "bytes", (json_int_t)n.bytes,
-                          "corrupt", (json_int_t)n.corrupt, "repaired", (json_int_t)n.repaired, "unrepairable",
-                          (json_int_t)n.unrepairable),
-                ret);
+    return control_made(c,
+                        json_pack("{s:I,s:I,s:I,s:I,s:I}", "blocks", (json_int_t)n.blocks, "bytes", (json_int_t)n.bytes,
+                                  "corrupt", (json_int_t)n.corrupt, "repaired", (json_int_t)n.repaired, "unrepairable",
+                                  (json_int_t)n.unrepairable),
+                        ret);
 }
 
 /* ---- clock ---- */
@@ -201,7 +162,7 @@ static enum rc verb_clock_show(struct control_call *c, json_t **ret)
 {
     char now[TIME_TEXT_MAX];
 
-    return made(c, json_pack("{s:s}", "now", time_rfc3339(seq_now(c->engine->seq), false, now)), ret);
+    return control_made(c, json_pack("{s:s}", "now", time_rfc3339(control_now(c), false, now)), ret);
 }
 
 static void advance_progress(void *ctx, int64_t done_ns, int64_t total_ns)
@@ -211,31 +172,17 @@ static void advance_progress(void *ctx, int64_t done_ns, int64_t total_ns)
 
 static enum rc verb_clock_advance(struct control_call *c, json_t **ret)
 {
-    struct view by = control_arg(c, "by");
     int64_t ns = 0;
 
-    if (duration_parse(by, &ns) != RC_OK)
-        return err_set(&c->err, RC_INVALID, "%.*s: a span of time is such as 90s, 5m, 25h, 3d or 1h30m", (int)by.n,
-                       by.p);
+    HF_TRY(control_span(c, "by", &ns));
     HF_TRY(seq_advance(c->engine->seq, ns, advance_progress, c, &c->err));
     return verb_clock_show(c, ret);
 }
 
 /* ---- the table ---- */
 
-struct verb {
-    const char *name;
-    bool changes; /* runs under api->change */
-    enum rc (*run)(struct control_call *c, json_t **ret);
-};
-
-static const struct verb verbs[] = {
+static const struct control_verb house_verbs[] = {
     {"status", false, verb_status},
-    {"account.create", true, verb_account_create},
-    {"account.list", false, verb_account_list},
-    {"account.show", false, account_json},
-    {"account.topup", true, verb_account_topup},
-    {"account.statement", false, verb_account_statement},
     {"key.create", true, verb_key_create},
     {"key.list", false, verb_key_list},
     {"key.revoke", true, verb_key_revoke},
@@ -244,19 +191,29 @@ static const struct verb verbs[] = {
     {"scrub", false, verb_scrub},
     {"clock.show", false, verb_clock_show},
     {"clock.advance", true, verb_clock_advance},
+    {NULL, false, NULL},
 };
+
+static const struct control_verb *find(const struct control_verb *v, const char *name)
+{
+    while (v->name && strcmp(v->name, name) != 0)
+        v++;
+    return v->name ? v : NULL;
+}
 
 enum rc control_run(struct control_call *c, const char *verb, json_t **ret_result)
 {
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, verb) != 0)
-            continue;
-        if (verbs[i].changes)
-            pthread_mutex_lock(&c->api->change);
-        enum rc rc = verbs[i].run(c, ret_result);
-        if (verbs[i].changes)
-            pthread_mutex_unlock(&c->api->change);
-        return rc;
-    }
-    return err_set(&c->err, RC_UNSUPPORTED, "%s: this daemon knows no such verb; is it of another version?", verb);
+    const struct control_verb *const tables[] = {house_verbs, money_verbs, price_verbs, budget_verbs};
+    const struct control_verb *v = NULL;
+
+    for (size_t i = 0; !v && i < sizeof tables / sizeof tables[0]; i++)
+        v = find(tables[i], verb);
+    if (!v)
+        return err_set(&c->err, RC_UNSUPPORTED, "%s: this daemon knows no such verb; is it of another version?", verb);
+    if (v->changes)
+        pthread_mutex_lock(&c->api->change);
+    enum rc rc = v->run(c, ret_result);
+    if (v->changes)
+        pthread_mutex_unlock(&c->api->change);
+    return rc;
 }

@@ -187,8 +187,10 @@ struct cat_txn {
     struct buf found;   /* value that the last cat_txn_find or cat_txn_get gave */
     struct buf extents; /* packing */
     struct buf layout;
-    struct buf touched; /* hashes of the rows written that the row cache may hold */
-    struct arena arena; /* of one decide or apply */
+    struct buf touched;  /* hashes of the rows written that the row cache may hold */
+    struct arena arena;  /* of one decide or apply */
+    cat_quota_fn *quota; /* NULL = nobody asks */
+    void *quota_ctx;
 };
 /* The value in t->found, valid until the next such call. */
 enum rc cat_txn_get(struct cat_txn *t, enum cat_family f, const struct cat_key *k, struct view *ret) HF_MUST_USE;
@@ -216,10 +218,12 @@ enum rc cat_decide_bucket(struct cat_txn *t, const struct cat_op *op, const stru
 /* Fills what all records of a bucket carry. */
 void cat_rec_start(struct cat_rec *r, enum rec_type type, const struct cat_op *op, const struct cat_txn_bucket *b);
 void cat_rec_delta(struct cat_rec *r, enum storage_class class, int64_t bytes, int64_t objects);
+/* A version that goes for good, no marker: what the record frees, and what the meter may charge for. */
+void cat_rec_gone(struct cat_rec *r, const struct cat_row *row);
 /* If-Match and If-None-Match against the current version. */
 enum rc cat_decide_conditions(struct cat_txn *t, const struct cat_op *op, uint64_t bucket,
                               struct cat_done *done) HF_MUST_USE;
-/* What a put into this bucket replaces: into the record's delta. */
+/* What a put into this bucket replaces: cat_rec_gone. */
 enum rc cat_decide_replaced(struct cat_txn *t, struct cat_rec *r) HF_MUST_USE;
 void cat_done_row(struct cat_done *done, const struct cat_row *row);
 typedef enum rc cat_decide_fn(struct cat_txn *t, const struct cat_op *op, struct cat_rec *r, struct cat_done *done);

@@ -82,3 +82,13 @@ enum rc cat_flush(struct cat *c, struct err *e)
 {
     return kv_flush(c->kv, e);
 }
+
+enum rc cat_bulk_begin(struct cat *c)
+{
+    return kv_bulk_begin(c->kv);
+}
+
+void cat_bulk_end(struct cat *c)
+{
+    kv_bulk_end(c->kv);
+}

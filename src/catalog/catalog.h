@@ -37,6 +37,9 @@ uint64_t cat_cursor(struct cat *c);  /* last applied sequence that this open dat
 uint64_t cat_objects(struct cat *c); /* current objects, delete markers not counted */
 uint64_t cat_memory_bytes(struct cat *c);
 enum rc cat_flush(struct cat *c, struct err *e) HF_MUST_USE;
+/* Around a replay from nothing, by one txn: see kv_bulk_begin. */
+enum rc cat_bulk_begin(struct cat *c) HF_MUST_USE;
+void cat_bulk_end(struct cat *c);
 
 struct cat_bucket {
     uint64_t id, account;
@@ -215,7 +218,8 @@ enum cat_why {
     CAT_INVALID_PART_ORDER,
     CAT_PART_TOO_SMALL,
     CAT_BAD_CHECKSUM,
-    CAT_METHOD_NOT_ALLOWED
+    CAT_METHOD_NOT_ALLOWED,
+    CAT_QUOTA
 };
 struct cat_done { /* outcome for the client */
     enum cat_why why;
@@ -232,9 +236,15 @@ struct cat_done { /* outcome for the client */
     uint64_t size;
     struct checksum checksum;
     uint32_t bad_part;
+    uint64_t account, bucket; /* whose stored bytes and objects the record changes, */
+    int64_t bytes, objects;   /* and by how much in all */
 };
 struct cat_txn;
 enum rc cat_txn_new(struct cat *c, struct cat_txn **ret) HF_MUST_USE;
+/* Asked by cat_decide, with the record it would make (its delta filled), before anything is touched: RC_DENIED makes
+ * the decision fail with CAT_QUOTA. Records that only free space are not asked about. */
+typedef enum rc cat_quota_fn(void *ctx, const struct cat_rec *r);
+void cat_txn_on_quota(struct cat_txn *t, cat_quota_fn *fn, void *ctx);
 /* RC_OK: *ret_type and payload (appended) are the record to stage, unless done->nothing_to_do. Otherwise done->why says
  * why; with CAT_WHY_NONE the operation itself is malformed (RC_INVALID, RC_LIMIT) or the database failed. rc of a why:
  * RC_NOT_FOUND no such …, RC_DENIED not owner, RC_EXISTS bucket exists, RC_CONFLICT not empty and method not allowed,
@@ -247,6 +257,7 @@ enum rc cat_decide(struct cat_txn *t, const struct cat_op *op, enum rec_type *re
  * failure the txn must be reset. */
 enum rc cat_apply(struct cat_txn *t, const struct journal_rec *rec, struct err *e) HF_MUST_USE;
 enum rc cat_txn_write(struct cat_txn *t, struct err *e) HF_MUST_USE;
+size_t cat_txn_bytes(const struct cat_txn *t); /* that the overlay holds */
 void cat_txn_reset(struct cat_txn *t);
 void cat_txn_free(struct cat_txn *t);
 

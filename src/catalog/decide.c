@@ -11,6 +11,7 @@ enum rc cat_refuse(struct cat_done *done, enum cat_why why)
     case CAT_NO_SUCH_UPLOAD:
         return RC_NOT_FOUND;
     case CAT_NOT_OWNER:
+    case CAT_QUOTA:
         return RC_DENIED;
     case CAT_BUCKET_EXISTS:
     case CAT_BUCKET_OWNED_BY_YOU:
@@ -70,6 +71,15 @@ void cat_rec_delta(struct cat_rec *r, enum storage_class class, int64_t bytes, i
     r->delta[i].objects += objects;
 }
 
+void cat_rec_gone(struct cat_rec *r, const struct cat_row *row)
+{
+    cat_rec_delta(r, row->class, -(int64_t)row->size, -1);
+    if (row->class == CLASS_STANDARD)
+        return;
+    HF_ASSERT(r->n_gone < GONE_MAX);
+    r->gone[r->n_gone++] = (struct cat_gone){.class = row->class, .size = row->size, .created_ns = row->modified_ns};
+}
+
 static bool etag_matches(struct view wanted, const struct cat_row *row)
 {
     char text[ETAG_TEXT_MAX];
@@ -104,7 +114,7 @@ enum rc cat_decide_replaced(struct cat_txn *t, struct cat_rec *r)
     if (rc == RC_NOT_FOUND || (rc == RC_OK && old.marker))
         return RC_OK;
     if (rc == RC_OK)
-        cat_rec_delta(r, old.class, -(int64_t)old.size, -1);
+        cat_rec_gone(r, &old);
     return rc;
 }
 
@@ -153,6 +163,21 @@ static bool needs_key(enum cat_op_kind kind)
     return kind >= CAT_PUT && kind <= CAT_ABORT;
 }
 
+/* What the record changes in all, and whether a quota forbids it. */
+static enum rc decide_quota(struct cat_txn *t, const struct cat_rec *r, struct cat_done *done)
+{
+    done->account = r->account;
+    done->bucket = r->bucket;
+    for (unsigned i = 0; i < r->n_delta; i++) {
+        done->bytes += r->delta[i].bytes;
+        done->objects += r->delta[i].objects;
+    }
+    if (!t->quota || (done->bytes <= 0 && done->objects <= 0))
+        return RC_OK;
+    enum rc rc = t->quota(t->quota_ctx, r);
+    return rc == RC_DENIED ? cat_refuse(done, CAT_QUOTA) : rc;
+}
+
 enum rc cat_decide(struct cat_txn *t, const struct cat_op *op, enum rec_type *ret_type, struct buf *payload,
                    struct cat_done *done)
 {
@@ -163,6 +188,8 @@ enum rc cat_decide(struct cat_txn *t, const struct cat_op *op, enum rec_type *re
     if (needs_key(op->kind) && op->key.n == 0)
         return RC_INVALID;
     enum rc rc = decide_of(op->kind)(t, op, &r, done);
+    if (rc == RC_OK && !done->nothing_to_do)
+        rc = decide_quota(t, &r, done);
     if (rc == RC_OK && !done->nothing_to_do)
         rc = cat_rec_encode(&r, payload);
     arena_free(&t->arena); /* only now: the record may borrow from it */

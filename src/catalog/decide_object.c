@@ -92,7 +92,7 @@ static enum rc delete_latest(struct cat_txn *t, const struct cat_txn_bucket *b, 
     enum rc rc = cat_txn_current(t, r->bucket, r->key, &row);
     done->nothing_to_do = rc == RC_NOT_FOUND;
     if (rc == RC_OK)
-        cat_rec_delta(r, row.class, -(int64_t)row.size, -1);
+        cat_rec_gone(r, &row);
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
@@ -117,7 +117,7 @@ static enum rc delete_version(struct cat_txn *t, const struct cat_op *op, struct
     r->version = done->version;
     r->null_version = done->null_version;
     if (!row.marker)
-        cat_rec_delta(r, row.class, -(int64_t)row.size, -1);
+        cat_rec_gone(r, &row);
     return RC_OK;
 }
 

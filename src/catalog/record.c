@@ -30,11 +30,15 @@ enum rec_tag {
     T_DELTA = 23, /* repeated: class, i64 bytes, i64 objects */
     T_VOLUMES = 24,
     T_SEGMENTS = 25,
+    T_EGRESS_DIRECTION = 26,
+    T_GONE = 27, /* repeated: class, u64 size, i64 created */
 };
 #define FLAG_NULL 1u
 #define FLAG_MARKER 2u
 #define FLAG_INLINE 4u
 #define DELTA_BYTES 17u
+#define GONE_BYTES 17u
+#define EGRESS_DIRECTION_MAX 255u /* which of these are known is the meter's matter */
 #define RECLAIM_IDS_MAX 65536u
 
 static const char *const class_names[CLASS_COUNT] = {"STANDARD", "STANDARD_IA", "ARCHIVE", "DEEP_ARCHIVE"};
@@ -83,6 +87,18 @@ static enum rc put_deltas(const struct cat_rec *r, struct buf *out)
         le64_put(bytes + 1, (uint64_t)d->bytes);
         le64_put(bytes + 9, (uint64_t)d->objects);
         HF_TRY(tlv_put(out, T_DELTA, view_of(bytes, sizeof(bytes))));
+    }
+    return RC_OK;
+}
+
+static enum rc put_gone(const struct cat_rec *r, struct buf *out)
+{
+    for (unsigned i = 0; i < r->n_gone; i++) {
+        uint8_t bytes[GONE_BYTES];
+        bytes[0] = (uint8_t)r->gone[i].class;
+        le64_put(bytes + 1, r->gone[i].size);
+        le64_put(bytes + 9, (uint64_t)r->gone[i].created_ns);
+        HF_TRY(tlv_put(out, T_GONE, view_of(bytes, sizeof(bytes))));
     }
     return RC_OK;
 }
@@ -153,7 +169,7 @@ static enum rc put_object_fields(const struct cat_rec *r, struct buf *out)
 
 enum rc cat_rec_encode(const struct cat_rec *r, struct buf *out)
 {
-    HF_ASSERT(r->n_delta <= CLASS_COUNT);
+    HF_ASSERT(r->n_delta <= CLASS_COUNT && r->n_gone <= GONE_MAX);
     uint64_t flags =
         (r->null_version ? FLAG_NULL : 0) | (r->marker ? FLAG_MARKER : 0) | (r->has_inline ? FLAG_INLINE : 0);
     HF_TRY(cat_put_u64(out, T_ACCOUNT, r->account));
@@ -170,6 +186,8 @@ enum rc cat_rec_encode(const struct cat_rec *r, struct buf *out)
     HF_TRY(cat_put_u64(out, T_EGRESS, r->egress_bytes));
     HF_TRY(cat_put_view(out, T_ACTOR, r->actor));
     HF_TRY(put_deltas(r, out));
+    HF_TRY(put_gone(r, out));
+    HF_TRY(cat_put_u64(out, T_EGRESS_DIRECTION, r->egress));
     HF_TRY(put_ids(out, T_VOLUMES, r->volumes, r->n_volumes));
     return put_ids(out, T_SEGMENTS, r->segments, r->n_segments);
 }
@@ -201,6 +219,17 @@ static enum rc get_delta(struct view v, struct cat_rec *r)
     const uint8_t *p = (const uint8_t *)v.p;
     r->delta[r->n_delta++] = (struct cat_delta){
         .class = (enum storage_class)p[0], .bytes = (int64_t)le64_get(p + 1), .objects = (int64_t)le64_get(p + 9)};
+    return RC_OK;
+}
+
+static enum rc get_gone(struct view v, struct cat_rec *r)
+{
+    if (v.n != GONE_BYTES || (uint8_t)v.p[0] == CLASS_STANDARD || (uint8_t)v.p[0] >= CLASS_COUNT ||
+        r->n_gone >= GONE_MAX)
+        return RC_CORRUPT;
+    const uint8_t *p = (const uint8_t *)v.p;
+    r->gone[r->n_gone++] = (struct cat_gone){
+        .class = (enum storage_class)p[0], .size = le64_get(p + 1), .created_ns = (int64_t)le64_get(p + 9)};
     return RC_OK;
 }
 
@@ -291,6 +320,14 @@ static enum rc get_number(uint32_t tag, struct view v, struct cat_rec *r)
     }
 }
 
+static enum rc get_direction(struct view v, struct cat_rec *r)
+{
+    uint64_t x = 0;
+    HF_TRY(cat_get_bounded(v, EGRESS_DIRECTION_MAX, &x));
+    r->egress = (unsigned)x;
+    return RC_OK;
+}
+
 static enum rc get_field(uint32_t tag, struct view v, struct arena *a, struct cat_rec *r)
 {
     switch (tag) {
@@ -318,6 +355,10 @@ static enum rc get_field(uint32_t tag, struct view v, struct arena *a, struct ca
         return get_part_ranges(v, a, r);
     case T_DELTA:
         return get_delta(v, r);
+    case T_GONE:
+        return get_gone(v, r);
+    case T_EGRESS_DIRECTION:
+        return get_direction(v, r);
     case T_VOLUMES:
         return get_ids(v, a, &r->volumes, &r->n_volumes);
     case T_SEGMENTS:

@@ -55,6 +55,15 @@ struct cat_delta {
     int64_t bytes, objects;
 };
 
+/* An object that went, of a class other than STANDARD: the meter charges what is left of its minimum days, and forgets
+ * its minimum size. */
+struct cat_gone {
+    enum storage_class class;
+    uint64_t size;
+    int64_t created_ns; /* business time of its version */
+};
+#define GONE_MAX 2 /* of one record: the version removed, or the null version replaced */
+
 struct cat_rec {
     enum rec_type type;
     uint64_t account; /* who pays: the bucket's account */
@@ -83,9 +92,13 @@ struct cat_rec {
     size_t n_parts;
     uint64_t requests; /* requests this record counts as: 1, or 0 for all but the first of a bulk delete */
     uint64_t egress_bytes;
-    struct view actor; /* access key id that asked */
-    struct cat_delta delta[CLASS_COUNT];
+    struct view actor;                   /* access key id that asked */
+    struct cat_delta delta[CLASS_COUNT]; /* stored bytes and versions of objects; parts of unfinished uploads are bytes
+                                            without objects */
     unsigned n_delta;
+    struct cat_gone gone[GONE_MAX];
+    unsigned n_gone;
+    unsigned egress;         /* direction of egress_bytes: enum price_item; 0 = internet */
     const uint64_t *volumes; /* REC_RECLAIM */
     size_t n_volumes;
     const uint64_t *segments;

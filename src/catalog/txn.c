@@ -36,6 +36,11 @@ void cat_txn_reset(struct cat_txn *t)
     t->objects = cat_objects(t->c);
 }
 
+size_t cat_txn_bytes(const struct cat_txn *t)
+{
+    return kv_txn_bytes(t->kv) + t->arena.used + t->touched.n;
+}
+
 void cat_txn_free(struct cat_txn *t)
 {
     if (!t)
@@ -51,6 +56,12 @@ void cat_txn_free(struct cat_txn *t)
     buf_free(&t->memo.value);
     buf_free(&t->touched);
     free(t);
+}
+
+void cat_txn_on_quota(struct cat_txn *t, cat_quota_fn *fn, void *ctx)
+{
+    t->quota = fn;
+    t->quota_ctx = ctx;
 }
 
 /* Rows that the cache may hold from before (row_cache.c, R1). */

@@ -1,9 +1,8 @@
 /* The configuration file: one YAML map, every key optional, unknown keys are errors. */
 #include "cli/cli_priv.h"
 
+#include "api/api.h"
 #include "codec/codec.h"
-
-#include <string.h>
 
 #define CONFIG_SIZE_MAX (1u << 20)
 #define DEFAULT_DATA "./data"
@@ -50,52 +49,50 @@ static enum rc list(const char *file, struct yaml_node *root, const char *key, s
     return RC_OK;
 }
 
-/* "8MiB", "500KiB", "1GiB", or bytes. */
-static bool size_parse(struct view v, uint64_t *ret)
-{
-    static const struct {
-        const char *unit;
-        unsigned shift;
-    } units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
-    unsigned shift = 0;
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (v.n > 3 && view_eqs(view_sub(v, v.n - 3, 3), units[i].unit)) {
-            shift = units[i].shift;
-            v = view_trim(view_sub(v, 0, v.n - 3));
-            break;
-        }
-    if (!view_u64(v, &n) || n > (UINT64_MAX >> shift))
-        return false;
-    *ret = n << shift;
-    return true;
-}
-
-static enum rc copies_parse(struct view v, unsigned *ret)
+static bool copies_parse(struct view v, unsigned *ret)
 {
     uint64_t n = 0;
 
     if (!view_u64(v, &n) || n < 1 || n > 3)
-        return RC_INVALID;
+        return false;
     *ret = (unsigned)n;
-    return RC_OK;
+    return true;
 }
 
 static enum rc numbers(const char *file, struct yaml_node *root, struct config *c, struct err *e)
 {
     struct yaml_node *n = yaml_get(root, "copies");
 
-    if (n && (n->kind != YAML_SCALAR || copies_parse(n->text, &c->copies) != RC_OK))
+    if (n && (n->kind != YAML_SCALAR || !copies_parse(n->text, &c->copies)))
         return wrong(file, n, "must be 1, 2 or 3", e);
     n = yaml_get(root, "scrub_rate");
-    if (n && (n->kind != YAML_SCALAR || !size_parse(n->text, &c->scrub_bytes_per_s) || c->scrub_bytes_per_s == 0))
+    if (n && (n->kind != YAML_SCALAR || !api_size_parse(n->text, &c->scrub_bytes_per_s) || c->scrub_bytes_per_s == 0))
         return wrong(file, n, "must be bytes per second above zero, such as 8MiB; the scrub cannot be switched off", e);
     n = yaml_get(root, "log");
     if (n && (n->kind != YAML_SCALAR || (!view_eqs(n->text, "text") && !view_eqs(n->text, "json"))))
         return wrong(file, n, "must be text or json", e);
     c->log_json = n && view_eqs(n->text, "json");
     return RC_OK;
+}
+
+static enum rc ranges(const char *file, struct yaml_node *in, const char *key, struct arena *a, struct ranges *ret,
+                      struct err *e)
+{
+    return list(file, in, key, a, ret->cidr, CLI_RANGES_MAX, &ret->n, e);
+}
+
+static enum rc egress(const char *file, struct yaml_node *root, struct arena *a, struct config *c, struct err *e)
+{
+    struct yaml_node *n = yaml_get(root, "egress");
+
+    HF_TRY(ranges(file, root, "internal_ranges", a, &c->internal, e));
+    if (!n)
+        return RC_OK;
+    if (n->kind != YAML_MAP)
+        return wrong(file, n, "must be a map of internal, cdn and cross-region, each a list of networks", e);
+    HF_TRY(ranges(file, n, "internal", a, &c->internal, e));
+    HF_TRY(ranges(file, n, "cdn", a, &c->cdn, e));
+    return ranges(file, n, "cross-region", a, &c->cross_region, e);
 }
 
 static enum rc read_map(const char *file, struct yaml_node *root, struct arena *a, struct config *c, struct err *e)
@@ -108,7 +105,7 @@ static enum rc read_map(const char *file, struct yaml_node *root, struct arena *
     HF_TRY(text(file, root, "domain", a, &c->domain, e));
     HF_TRY(text(file, root, "region", a, &c->region, e));
     HF_TRY(list(file, root, "disks", a, c->disk, CLI_DISKS_MAX, &c->n_disks, e));
-    HF_TRY(list(file, root, "internal_ranges", a, c->internal_range, CLI_RANGES_MAX, &c->n_internal_ranges, e));
+    HF_TRY(egress(file, root, a, c, e));
     HF_TRY(numbers(file, root, c, e));
     return yaml_unused(file, root, e);
 }
@@ -123,7 +120,7 @@ enum rc config_load(const char *path, struct arena *a, struct config *ret, struc
     if (path) {
         rc = os_read_file(os_real(), path, &b, e);
         if (rc == RC_OK)
-            rc = yaml_parse(a, path, buf_view(&b), &root, e);
+            rc = yaml_parse(a, path, b.n ? buf_view(&b) : VIEW(""), &root, e);
         if (rc == RC_OK)
             rc = read_map(path, root, a, &c, e);
     }
@@ -133,23 +130,41 @@ enum rc config_load(const char *path, struct arena *a, struct config *ret, struc
     return rc;
 }
 
+static void override(const struct cli_args *args, const char *option, const char **setting)
+{
+    const char *given = cli_text(args, option);
+
+    if (given)
+        *setting = given;
+}
+
+static enum rc override_disks(struct config *c, const struct cli_args *args, struct err *e)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < args->n_options; i++) {
+        if (!view_eqs(args->option[i].name, "disk"))
+            continue;
+        if (n == CLI_DISKS_MAX)
+            return err_set(e, RC_LIMIT, "at most %d disks", CLI_DISKS_MAX);
+        c->disk[n++] = args->option[i].value;
+    }
+    if (n > 0)
+        c->n_disks = n;
+    return RC_OK;
+}
+
 enum rc config_apply(struct config *c, const struct cli_args *args, struct err *e)
 {
-    if (args->data)
-        c->data_dir = args->data;
-    if (args->s3)
-        c->s3 = args->s3;
-    if (args->api)
-        c->api = args->api;
-    if (args->domain)
-        c->domain = args->domain;
-    if (args->copies && copies_parse(view_cstr(args->copies), &c->copies) != RC_OK)
-        return err_set(e, RC_INVALID, "--copies %s: must be 1, 2 or 3", args->copies);
-    if (args->n_disks) {
-        memcpy(c->disk, args->disk, sizeof c->disk);
-        c->n_disks = args->n_disks;
-    }
-    return RC_OK;
+    const char *copies = cli_text(args, "copies");
+
+    override(args, "data", &c->data_dir);
+    override(args, "s3", &c->s3);
+    override(args, "api", &c->api);
+    override(args, "domain", &c->domain);
+    if (copies && !copies_parse(view_cstr(copies), &c->copies))
+        return err_set(e, RC_INVALID, "--copies %s: must be 1, 2 or 3", copies);
+    return override_disks(c, args, e);
 }
 
 /* Recorded paths have to hold wherever the next start is made from. */
@@ -182,8 +197,9 @@ static json_t *texts(const char *const *p, unsigned n)
 
 json_t *config_json(const struct config *c)
 {
-    return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o,s:i,s:I,s:o}", "data", c->data_dir, "s3", c->s3, "api", c->api,
-                     "domain", c->domain, "region", c->region, "disks", texts(c->disk, c->n_disks), "copies",
-                     (int)(c->copies ? c->copies : 2), "scrub_rate", (json_int_t)c->scrub_bytes_per_s,
-                     "internal_ranges", texts(c->internal_range, c->n_internal_ranges));
+    return json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:o,s:i,s:I,s:{s:o,s:o,s:o}}", "data", c->data_dir, "s3", c->s3, "api",
+                     c->api, "domain", c->domain, "region", c->region, "disks", texts(c->disk, c->n_disks), "copies",
+                     (int)(c->copies ? c->copies : 2), "scrub_rate", (json_int_t)c->scrub_bytes_per_s, "egress",
+                     "internal", texts(c->internal.cidr, c->internal.n), "cdn", texts(c->cdn.cidr, c->cdn.n),
+                     "cross-region", texts(c->cross_region.cidr, c->cross_region.n));
 }

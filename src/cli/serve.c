@@ -1,4 +1,4 @@
-/* `holdfast serve`: everything in one process, until SIGTERM or SIGINT; and the two verbs that need no daemon. */
+/* `holdfast serve`: everything in one process, until SIGTERM or SIGINT; and `holdfast rebuild`. */
 #include "cli/cli_priv.h"
 
 #include "api/api.h"
@@ -36,9 +36,9 @@ static struct engine_cfg engine_config(const struct cli_args *args, const struct
                   .paths = c->disk,
                   .n_paths = c->n_disks,
                   .copies = c->copies,
-                  .virtual_clock = args->virtual_clock,
-                  .confirm_epoch = args->confirm_epoch},
-        .seq = {.virtual_clock = args->virtual_clock},
+                  .virtual_clock = cli_flag(args, "virtual-clock"),
+                  .confirm_epoch = cli_flag(args, "confirm-epoch")},
+        .seq = {.virtual_clock = cli_flag(args, "virtual-clock")},
         .scrub_bytes_per_s = c->scrub_bytes_per_s,
     };
 }
@@ -55,7 +55,7 @@ static enum rc first_key(struct engine *g, const struct cli_args *args, struct e
     bool made = false;
 
     HF_TRY(engine_first_key(g, getenv("HOLDFAST_ACCESS_KEY"), getenv("HOLDFAST_SECRET_KEY"), access, secret, &made, e));
-    if (made && secret[0] && !args->json)
+    if (made && secret[0] && !cli_flag(args, "json"))
         printf("first key, shown this once:\n  access key  %s\n  secret key  %s\n", access, secret);
     else if (made && secret[0])
         fprintf(stderr, "first key, shown this once: access_key %s secret_key %s\n", access, secret);
@@ -72,8 +72,9 @@ static enum rc start(struct daemon *d, const struct cli_args *args, const struct
     struct gateway_cfg gc = {.listen = c->s3,
                              .domain = c->domain,
                              .region = c->region,
-                             .internal_ranges = c->internal_range,
-                             .n_internal_ranges = c->n_internal_ranges};
+                             .egress_internal = {c->internal.cidr, c->internal.n},
+                             .egress_cdn = {c->cdn.cidr, c->cdn.n},
+                             .egress_cross_region = {c->cross_region.cidr, c->cross_region.n}};
     HF_TRY(gateway_open(d->engine, &gc, &d->gateway, e));
     struct api_cfg ac = {.listen = c->api, .data_dir = c->data_dir, .engine = d->engine, .gateway = d->gateway};
     return api_open(&ac, &d->api, e);
@@ -96,7 +97,7 @@ static void report(const struct engine *g)
 
 static void announce(const struct daemon *d, const struct cli_args *args)
 {
-    if (args->json)
+    if (cli_flag(args, "json"))
         printf("{\"ready\": true, \"s3\": \"%s\", \"api\": \"%s\"}\n", gateway_address(d->gateway),
                api_address(d->api));
     else
@@ -185,33 +186,9 @@ int cli_rebuild(const struct cli_args *args, const struct config *c)
         fprintf(stderr, "holdfast: %s\n", e.text[0] ? e.text : rc_name(rc));
         return EXIT_FAILED;
     }
-    if (args->json)
+    if (cli_flag(args, "json"))
         printf("{\"records\": %llu}\n", (unsigned long long)records);
     else
         printf("rebuilt from %llu records\n", (unsigned long long)records);
     return EXIT_DONE;
-}
-
-int cli_config_check(const struct cli_args *args)
-{
-    const char *path = args->n_words > 2 ? args->word[2] : args->config;
-    struct arena a = ARENA(1u << 20);
-    struct config c;
-    struct err e = {""};
-
-    enum rc rc = config_load(path, &a, &c, &e);
-    if (rc == RC_OK)
-        rc = config_apply(&c, args, &e);
-    if (rc != RC_OK) {
-        fprintf(stderr, "holdfast: %s\n", e.text);
-    } else if (args->json) {
-        json_t *v = config_json(&c);
-        json_dumpf(v, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(v);
-    } else {
-        printf("%s: ok\n", path ? path : "built-in defaults");
-    }
-    arena_free(&a);
-    return rc == RC_OK ? EXIT_DONE : EXIT_FAILED;
 }

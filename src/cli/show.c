@@ -1,143 +1,17 @@
-/* Answers for people: aligned tables, colour only on a terminal, Chinese or English. */
+/* Answers for people: status, accounts, keys, disks, clock. */
 #include "cli/cli_priv.h"
-
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define CELL_MAX 96
-#define COLUMNS_MAX 8
-#define ROWS_MAX 4096
-
-static bool chinese(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *v = getenv(names[i]);
-        if (v && v[0])
-            return strncmp(v, "zh", 2) == 0;
-    }
-    return false;
-}
-
-static const char *say(const char *english, const char *zh)
-{
-    return chinese() ? zh : english;
-}
-
-/* ---- cells ---- */
-
-/* Columns that a terminal takes: 2 for what lies beyond U+2E80 (CJK), 1 for the rest. */
-static int width(const char *s)
-{
-    int w = 0;
-
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++)
-        if ((*p & 0xC0) != 0x80)
-            w += *p >= 0xE2 && *p < 0xF5 && !(*p == 0xE2 && p[1] < 0xBA) ? 2 : 1;
-    return w;
-}
-
-static void cell(const json_t *v, char *dst)
-{
-    if (json_is_string(v))
-        snprintf(dst, CELL_MAX, "%s", json_string_value(v));
-    else if (json_is_integer(v))
-        snprintf(dst, CELL_MAX, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v))
-        snprintf(dst, CELL_MAX, "%.1f", json_real_value(v));
-    else if (json_is_boolean(v))
-        snprintf(dst, CELL_MAX, "%s", json_is_true(v) ? say("yes", "是") : say("no", "否"));
-    else
-        snprintf(dst, CELL_MAX, "-");
-}
-
-struct column {
-    const char *key, *english, *zh;
-    bool right;
-};
-
-static void pad(FILE *f, int n)
-{
-    for (; n > 0; n--)
-        fputc(' ', f);
-}
-
-static void put_cell(FILE *f, const char *s, int room, bool right, bool last)
-{
-    int space = room - width(s);
-
-    if (right)
-        pad(f, space);
-    fputs(s, f);
-    if (!right && !last)
-        pad(f, space);
-    if (!last)
-        fputs("  ", f);
-}
-
-static const char *colour_of(const char *s)
-{
-    if (!strcmp(s, "ok") || !strcmp(s, "active"))
-        return "\033[32m";
-    if (!strcmp(s, "warn") || !strcmp(s, "rebuilding") || !strcmp(s, "degraded"))
-        return "\033[33m";
-    if (!strcmp(s, "stop") || !strcmp(s, "retention") || !strcmp(s, "purgeable") || !strcmp(s, "missing") ||
-        !strcmp(s, "quarantined"))
-        return "\033[31m";
-    return NULL;
-}
-
-static void table(FILE *f, const json_t *rows, const struct column *col, unsigned n)
-{
-    int room[COLUMNS_MAX];
-    char text[CELL_MAX];
-    bool colour = isatty(fileno(f));
-    size_t i;
-    json_t *row;
-
-    for (unsigned k = 0; k < n; k++)
-        room[k] = width(say(col[k].english, col[k].zh));
-    json_array_foreach(rows, i, row)
-    {
-        for (unsigned k = 0; k < n; k++) {
-            cell(json_object_get(row, col[k].key), text);
-            if (width(text) > room[k])
-                room[k] = width(text);
-        }
-    }
-    for (unsigned k = 0; k < n; k++)
-        put_cell(f, say(col[k].english, col[k].zh), room[k], col[k].right, k + 1 == n);
-    fputc('\n', f);
-    json_array_foreach(rows, i, row)
-    {
-        for (unsigned k = 0; k < n; k++) {
-            cell(json_object_get(row, col[k].key), text);
-            const char *c = colour ? colour_of(text) : NULL;
-            if (c)
-                fputs(c, f);
-            put_cell(f, text, room[k], col[k].right, k + 1 == n);
-            if (c)
-                fputs("\033[0m", f);
-        }
-        fputc('\n', f);
-    }
-}
-
-#define TABLE(f, rows, columns) table(f, rows, columns, sizeof(columns) / sizeof(columns)[0])
-
-/* ---- answers ---- */
 
 static const struct column account_columns[] = {
     {"name", "ACCOUNT", "账户", false},
     {"stage", "STAGE", "阶段", false},
     {"currency", "CURRENCY", "币种", false},
     {"balance", "BALANCE", "余额", true},
+    {"available", "AVAILABLE", "可用", true},
     {"burn_per_day", "PER DAY", "日均消耗", true},
     {"runway_hours", "HOURS LEFT", "可用小时", true},
     {"hours_to_stop", "TO STOP", "距停服", true},
     {"hours_to_destroy", "TO DESTRUCTION", "距销毁", true},
+    {"upstream", "AT CLOUD", "所在云", false},
 };
 
 static const struct column disk_columns[] = {
@@ -148,21 +22,17 @@ static const struct column disk_columns[] = {
 
 void show_accounts(FILE *f, const json_t *v)
 {
-    TABLE(f, v, account_columns);
+    SHOW_TABLE(f, v, account_columns);
 }
 
 void show_account(FILE *f, const json_t *v)
 {
-    json_t *one = json_array();
-
-    if (one && json_array_append(one, (json_t *)v) == 0)
-        TABLE(f, one, account_columns);
-    json_decref(one);
+    SHOW_ROW(f, v, account_columns);
 }
 
 void show_disks(FILE *f, const json_t *v)
 {
-    TABLE(f, v, disk_columns);
+    SHOW_TABLE(f, v, disk_columns);
 }
 
 void show_status(FILE *f, const json_t *v)
@@ -187,22 +57,6 @@ void show_status(FILE *f, const json_t *v)
                     "磁盘已满：拒绝写入，读取与删除仍可用"));
 }
 
-void show_statement(FILE *f, const json_t *v)
-{
-    static const struct column columns[] = {
-        {"item", "ITEM", "计费项", false},      {"bucket", "BUCKET", "存储桶", false},
-        {"quantity", "QUANTITY", "用量", true}, {"unit", "UNIT", "单位", false},
-        {"price", "PRICE", "单价", true},       {"amount", "AMOUNT", "金额", true},
-    };
-
-    fprintf(f, "%s %s   %s %s (%s)\n\n", say("statement of", "账单"), json_string_value(json_object_get(v, "account")),
-            say("month", "月份"), json_string_value(json_object_get(v, "month")),
-            json_string_value(json_object_get(v, "time_zone")));
-    TABLE(f, json_object_get(v, "lines"), columns);
-    fprintf(f, "\n%s %s %s\n", say("total", "合计"), json_string_value(json_object_get(v, "total")),
-            json_string_value(json_object_get(v, "currency")));
-}
-
 void show_keys(FILE *f, const json_t *v)
 {
     static const struct column columns[] = {
@@ -212,7 +66,7 @@ void show_keys(FILE *f, const json_t *v)
         {"revoked", "REVOKED", "已吊销", false},
     };
 
-    TABLE(f, v, columns);
+    SHOW_TABLE(f, v, columns);
 }
 
 void show_key(FILE *f, const json_t *v)

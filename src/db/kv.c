@@ -226,6 +226,7 @@ void kv_close(struct kv *kv)
     /* A flush that fails costs only a longer replay: what is on disk stays a prefix. */
     enum rc rc = kv->env ? RC_OK : kv_flush(kv, NULL);
     bool remove = rc == RC_CORRUPT || atomic_load(&kv->damaged);
+    kv_bulk_end(kv);
     kv_gap_stop(kv->gap);
     rocksdb_cancel_all_background_work(kv->db, 1);
     kv_gap_free(kv->gap);

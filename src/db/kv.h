@@ -34,6 +34,10 @@ enum rc kv_open(const char *dir, const struct kv_cfg *cfg, struct kv **ret, stru
 void kv_close(struct kv *kv); /* flushes, so that a clean start replays nothing. NULL is allowed */
 /* Writes what is in memory to disk, durably. */
 enum rc kv_flush(struct kv *kv, struct err *e) HF_MUST_USE;
+/* A database that is new and that one txn fills (rebuild): large overlays become sorted files at once, and 32 MiB of
+ * memory answer for keys that were never put. What kv_txn_write promises stays. In memory: nothing changes. */
+enum rc kv_bulk_begin(struct kv *kv) HF_MUST_USE;
+void kv_bulk_end(struct kv *kv);
 /* Deletes a database's files; absent is RC_OK. */
 enum rc kv_destroy(const char *dir, struct err *e) HF_MUST_USE;
 uint64_t kv_memory_bytes(struct kv *kv);
@@ -63,6 +67,7 @@ enum rc kv_txn_delete(struct kv_txn *t, unsigned family, struct view key) HF_MUS
  */
 enum rc kv_txn_iter(struct kv_txn *t, unsigned family, struct view prefix, struct kv_iter **ret) HF_MUST_USE;
 size_t kv_txn_count(const struct kv_txn *t);
+size_t kv_txn_bytes(const struct kv_txn *t); /* of keys and values in the overlay */
 /* Applies all at once (not durable by itself) and empties the overlay. */
 enum rc kv_txn_write(struct kv_txn *t, struct err *e) HF_MUST_USE;
 void kv_txn_reset(struct kv_txn *t);

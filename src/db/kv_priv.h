@@ -11,6 +11,7 @@
 #define KV_FAMILY_SELF 0xfeu
 
 struct kv_gap;
+struct kv_bulk;
 struct kv {
     rocksdb_t *db;
     rocksdb_env_t *env; /* in memory only */
@@ -21,6 +22,7 @@ struct kv {
     rocksdb_writeoptions_t *write;
     char *dir;
     struct kv_gap *gap;
+    struct kv_bulk *bulk; /* while a new database is filled; else NULL */
     unsigned n_families;
     atomic_bool damaged;                /* a checksum failed since the open: removed at close */
     _Atomic uint64_t writes_unflushed;  /* in the memtable, about: see kv_writes_check */
@@ -61,6 +63,13 @@ struct kv_entry {
     uint64_t hash;
     bool deleted;
 };
+/* kv_bulk.c. n entries, sorted by key. */
+bool kv_bulk_may_have(const struct kv_bulk *b, uint64_t hash);
+bool kv_bulk_wants(const struct kv *kv, size_t n); /* so many entries are better written as a file */
+enum rc kv_bulk_write(struct kv *kv, const struct kv_entry *entry, size_t n, struct err *e) HF_MUST_USE;
+void kv_bulk_note(struct kv *kv, const struct kv_entry *entry, size_t n); /* in any order; before they are written */
+void kv_bulk_free(struct kv_bulk *b);
+
 /* An iterator that merges n sorted entries (owned by it from now on, also on failure) over the database. */
 enum rc kv_iter_over(struct kv *kv, struct kv_snap *s, unsigned family, struct view prefix, struct kv_entry *over,
                      size_t n, struct kv_iter **ret) HF_MUST_USE;

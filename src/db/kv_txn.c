@@ -64,6 +64,11 @@ size_t kv_txn_count(const struct kv_txn *t)
     return t->n;
 }
 
+size_t kv_txn_bytes(const struct kv_txn *t)
+{
+    return t->bytes.used;
+}
+
 /* The slot that holds the key, or the free one where it belongs. */
 static uint32_t *slot_of(const struct kv_txn *t, struct view key, uint64_t hash)
 {
@@ -139,7 +144,10 @@ enum rc kv_txn_get(struct kv_txn *t, unsigned family, struct view key, struct bu
 {
     struct kv_key k;
     HF_TRY(kv_key_make(&k, family, key));
-    uint32_t slot = *slot_of(t, view_of(k.p, k.n), xxh64(k.p, k.n, 0));
+    uint64_t hash = xxh64(k.p, k.n, 0);
+    uint32_t slot = *slot_of(t, view_of(k.p, k.n), hash);
+    if (!slot && t->kv->bulk && !kv_bulk_may_have(t->kv->bulk, hash))
+        return RC_NOT_FOUND;
     if (!slot)
         return kv_get(t->kv, NULL, family, key, out);
     const struct kv_entry *x = &t->entry[slot - 1];
@@ -196,9 +204,21 @@ static uint64_t batch_fill(struct kv_txn *t)
     return deletes;
 }
 
+/* The slots say nothing of sorted entries: the overlay is emptied, or, when the write failed, of no more use. */
+static enum rc write_as_file(struct kv_txn *t, struct err *e)
+{
+    qsort(t->entry, t->n, sizeof(*t->entry), entry_order);
+    enum rc rc = kv_bulk_write(t->kv, t->entry, t->n, e);
+    kv_txn_reset(t);
+    return rc;
+}
+
 enum rc kv_txn_write(struct kv_txn *t, struct err *e)
 {
     struct kv *kv = t->kv;
+    kv_bulk_note(kv, t->entry, t->n);
+    if (kv_bulk_wants(kv, t->n))
+        return write_as_file(t, e);
     uint64_t deletes = batch_fill(t), writes = t->n;
     char *message = NULL;
     rocksdb_write(kv->db, kv->write, t->batch, &message);

@@ -178,6 +178,18 @@ void sql_done(struct sql_stmt *q)
     q->busy = false;
 }
 
+/* Runs to its end what was bound (rc), and is done with it. */
+static enum rc sql_finish(struct sql_stmt *q, enum rc rc, struct err *e)
+{
+    int code = SQLITE_ROW;
+    while (rc == RC_OK && code == SQLITE_ROW)
+        code = sqlite3_step(q->st);
+    if (rc == RC_OK && code != SQLITE_DONE)
+        rc = sql_fail(q->owner, q->text, e);
+    sql_done(q);
+    return rc;
+}
+
 enum rc sql_exec(struct sql *s, struct err *e, const char *text, const char *args, ...)
 {
     struct sql_stmt *q;
@@ -186,13 +198,20 @@ enum rc sql_exec(struct sql *s, struct err *e, const char *text, const char *arg
     va_start(ap, args);
     enum rc rc = sql_bind(q, args, ap, SQLITE_STATIC, e);
     va_end(ap);
-    int code = SQLITE_ROW;
-    while (rc == RC_OK && code == SQLITE_ROW)
-        code = sqlite3_step(q->st);
-    if (rc == RC_OK && code != SQLITE_DONE)
-        rc = sql_fail(s, text, e);
-    sql_done(q);
-    return rc;
+    return sql_finish(q, rc, e);
+}
+
+enum rc sql_exec_i64(struct sql *s, struct err *e, const char *text, const int64_t *args, unsigned n)
+{
+    struct sql_stmt *q;
+    enum rc rc = RC_OK;
+    HF_TRY(sql_take(s, text, &q, e));
+    HF_ASSERT(sqlite3_bind_parameter_count(q->st) == (int)n);
+    for (unsigned i = 0; rc == RC_OK && i < n; i++) {
+        if (sqlite3_bind_int64(q->st, (int)i + 1, args[i]) != SQLITE_OK)
+            rc = sql_fail(s, text, e);
+    }
+    return sql_finish(q, rc, e);
 }
 
 enum rc sql_query(struct sql *s, struct err *e, struct sql_stmt **ret, const char *text, const char *args, ...)
@@ -245,6 +264,11 @@ bool sql_is_null(struct sql_stmt *q, int column)
 int64_t sql_changes(struct sql *s)
 {
     return sqlite3_changes64(s->db);
+}
+
+int64_t sql_last_id(struct sql *s)
+{
+    return sqlite3_last_insert_rowid(s->db);
 }
 
 /* ---- transactions and migrations ---- */

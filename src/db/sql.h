@@ -22,6 +22,8 @@ struct sql_stmt; /* cached per struct sql by its text, which must be a string li
 /* args: one letter per parameter: i int64_t, t const char * (NULL = NULL), v struct view as text, b struct view as
  * blob. */
 enum rc sql_exec(struct sql *s, struct err *e, const char *text, const char *args, ...) HF_MUST_USE;
+/* All parameters are numbers: for statements with many. */
+enum rc sql_exec_i64(struct sql *s, struct err *e, const char *text, const int64_t *args, unsigned n) HF_MUST_USE;
 enum rc sql_query(struct sql *s, struct err *e, struct sql_stmt **ret, const char *text, const char *args,
                   ...) HF_MUST_USE;
 /* RC_OK with a row, RC_END when there is none left (the statement is then done with). */
@@ -31,5 +33,6 @@ struct view sql_text(struct sql_stmt *q, int column); /* borrowed until the next
 bool sql_is_null(struct sql_stmt *q, int column);
 void sql_done(struct sql_stmt *q);
 int64_t sql_changes(struct sql *s);
+int64_t sql_last_id(struct sql *s); /* of the last row inserted into a table with an INTEGER PRIMARY KEY */
 
 #endif

@@ -103,7 +103,7 @@ static void begin_object(struct gw_req *g)
         gw_fail(g, "EntityTooLarge");
         return;
     }
-    if (!choose_kind(g) || !begin_chunked(g))
+    if (!gw_room(g, b->size) || !choose_kind(g) || !begin_chunked(g))
         return;
     if (b->size <= INLINE_SIZE_MAX) {
         b->kind = BODY_BUFFER;

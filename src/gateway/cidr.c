@@ -25,6 +25,17 @@ static bool parse_address(struct view text, uint8_t addr[16], bool *ret_v6)
     return true;
 }
 
+/* "10.1.2.3/8" is the network 10.0.0.0/8. */
+static void clear_host(struct cidr *c)
+{
+    unsigned size = c->v6 ? 16 : 4;
+    for (unsigned i = 0; i < size; i++) {
+        unsigned of_net = c->bits > 8 * i ? c->bits - 8 * i : 0;
+        if (of_net < 8)
+            c->addr[i] &= (uint8_t)(0xff << (8 - of_net));
+    }
+}
+
 enum rc gw_cidr_parse(const char *text, struct cidr *ret)
 {
     struct view v = view_trim(view_cstr(text));
@@ -40,6 +51,7 @@ enum rc gw_cidr_parse(const char *text, struct cidr *ret)
         bits = given;
     }
     c.bits = (unsigned)bits;
+    clear_host(&c);
     *ret = c;
     return RC_OK;
 }

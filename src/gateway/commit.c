@@ -76,6 +76,8 @@ static const char *why_code(enum cat_why why)
         return "BadDigest";
     case CAT_METHOD_NOT_ALLOWED:
         return "MethodNotAllowed";
+    case CAT_QUOTA:
+        return "QuotaExceeded";
     case CAT_WHY_NONE:
         break;
     }
@@ -87,13 +89,13 @@ const char *gw_call_code(struct gw_req *g, const struct gw_call *c, const char *
     *ret_message = NULL;
     if (c->req.rc == RC_OK)
         return NULL;
+    if (c->req.rc == RC_DENIED && c->req.err.text[0] != 0)
+        *ret_message = arena_cstr(&g->arena, view_cstr(c->req.err.text));
     const char *code = why_code(c->req.cat.why);
     if (code != NULL)
         return code;
     switch (c->req.rc) {
     case RC_DENIED:
-        if (c->req.err.text[0] != 0)
-            *ret_message = arena_cstr(&g->arena, view_cstr(c->req.err.text));
         return "AccountProblem";
     case RC_FULL:
         return "InsufficientStorage";

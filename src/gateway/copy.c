@@ -234,6 +234,7 @@ static void commit(struct gw_req *g, enum cat_op_kind kind, void (*then)(struct 
         fail_copy(g, t);
         return;
     }
+    gw_meter_copied(g, &t->bucket, t->version.class, t->size);
     struct gw_call *c = &g->call;
     gw_call_init(g, c, kind);
     c->op.size = t->size;
@@ -292,7 +293,7 @@ void op_object_copy(struct gw_req *g)
 {
     struct copying *t = copying_new(g);
     if (t == NULL || !gw_makes_object(g) || !gw_unbuilt_headers_ok(g) || !gw_write_conditions(g, &t->conditions) ||
-        !find_source(g, t) || !size_ok(g, t) || !choose_meta(g, t) || !choose_kind(g, t))
+        !find_source(g, t) || !size_ok(g, t) || !gw_room(g, t->size) || !choose_meta(g, t) || !choose_kind(g, t))
         return;
     copy_start(g, t, object_copied);
 }
@@ -348,7 +349,8 @@ static void part_copied(struct gw_req *g)
 void op_upload_part_copy(struct gw_req *g)
 {
     struct copying *t = copying_new(g);
-    if (t == NULL || !find_source(g, t) || !choose_range(g, t) || !size_ok(g, t) || !upload_kind(g, t))
+    if (t == NULL || !find_source(g, t) || !choose_range(g, t) || !size_ok(g, t) || !gw_room(g, t->size) ||
+        !upload_kind(g, t))
         return;
     copy_start(g, t, part_copied);
 }

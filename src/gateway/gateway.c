@@ -16,27 +16,12 @@ static unsigned default_workers(void)
     return n < WORKERS_MIN ? WORKERS_MIN : n > WORKERS_MAX ? WORKERS_MAX : n;
 }
 
-static enum rc copy_ranges(struct gateway *w, const struct gateway_cfg *cfg, struct err *e)
-{
-    if (cfg->n_internal_ranges == 0)
-        return RC_OK;
-    w->internal = calloc(cfg->n_internal_ranges, sizeof *w->internal);
-    if (w->internal == NULL)
-        return err_set(e, RC_NOMEM, "out of memory");
-    for (unsigned i = 0; i < cfg->n_internal_ranges; i++)
-        if (gw_cidr_parse(cfg->internal_ranges[i], &w->internal[i]) != RC_OK)
-            return err_set(e, RC_INVALID, "internal range \"%s\" is no network; write it like 10.0.0.0/8",
-                           cfg->internal_ranges[i]);
-    w->n_internal = cfg->n_internal_ranges;
-    return RC_OK;
-}
-
 static void gateway_free(struct gateway *w)
 {
     os_pool_free(w->pool);
     pthread_cond_destroy(&w->idle);
     pthread_mutex_destroy(&w->lock);
-    free(w->internal);
+    free(w->net);
     free(w->domain);
     free(w->region);
     free(w);
@@ -48,7 +33,7 @@ static enum rc start(struct gateway *w, const struct gateway_cfg *cfg, struct er
     w->region = strdup(cfg->region != NULL ? cfg->region : REGION_DEFAULT);
     if (w->domain == NULL || w->region == NULL)
         return err_set(e, RC_NOMEM, "out of memory");
-    HF_TRY(copy_ranges(w, cfg, e));
+    HF_TRY(gw_nets_init(w, cfg, e));
     uint8_t host[(HOST_ID_SIZE - 1) / 2];
     os_random(w->engine->os, &w->id_seed, sizeof w->id_seed);
     os_random(w->engine->os, host, sizeof host);

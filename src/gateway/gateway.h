@@ -20,13 +20,17 @@
 #define XML_BODY_MAX (2u << 20)
 
 struct gateway;
+struct egress_ranges {
+    const char *const *cidr; /* "10.0.0.0/8", "2001:db8::/32", or one address */
+    unsigned n;
+};
 struct gateway_cfg {
     const char *listen;
     const char *domain; /* virtual-host style: BUCKET.domain; NULL = "localhost" and what follows the bucket in
                            s3.*-like hosts is not guessed */
     const char *region; /* shown by GetBucketLocation; default "us-east-1" (then the answer is empty, as AWS's) */
-    const char *const *internal_ranges; /* CIDR whose egress is `internal`; none by default */
-    unsigned n_internal_ranges;
+    /* Networks that are not the internet, by the client's address (the longest match counts); none by default. */
+    struct egress_ranges egress_internal, egress_cdn, egress_cross_region;
     unsigned http_threads, worker_threads; /* 0 = default */
 };
 enum rc gateway_open(struct engine *g, const struct gateway_cfg *cfg, struct gateway **ret, struct err *e) HF_MUST_USE;

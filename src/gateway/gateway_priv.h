@@ -26,13 +26,18 @@
 #define LARGE_UPLOADS_MAX 256 /* windows of large bodies in memory at once; past it SlowDown */
 #define LATENCY_BUCKETS 20
 
+struct egress_net { /* whose traffic has a direction of its own */
+    struct cidr net;
+    enum price_item direction;
+};
+
 struct gateway {
     struct engine *engine;
     struct http_server *http;
     struct os_pool *pool;
     char *domain, *region;
-    struct cidr *internal;
-    unsigned n_internal;
+    struct egress_net *net; /* the narrowest first: the first that has the address counts */
+    unsigned n_nets;
     uint64_t id_seed;
     atomic_uint_fast64_t id_next;
     char host_id[HOST_ID_SIZE];
@@ -99,8 +104,9 @@ struct gw_call { /* one record on its way */
 
 enum op_body { BODY_IS_NONE, BODY_IS_XML, BODY_IS_OBJECT };
 struct op_def {
-    bool writes;       /* passes the account's gate for writes */
-    bool needs_bucket; /* an existing bucket of the caller */
+    enum gate gate;         /* of the account's stage */
+    enum request_kind kind; /* as the meter counts it */
+    bool needs_bucket;      /* an existing bucket of the caller */
     enum op_body body;
     void (*check)(struct gw_req *); /* may refuse; NULL = nothing to check */
     void (*run)(struct gw_req *);
@@ -134,6 +140,7 @@ struct gw_req {
     bool header_failed;            /* an answer header could not be kept: no answer is better than a wrong one */
     atomic_bool counted;           /* a record of its own success counts this request */
     enum storage_class class;      /* of what was read or written */
+    bool sends_object;             /* the answer's body is an object's bytes */
 };
 
 /* ---- request.c ---- */
@@ -206,6 +213,19 @@ void gw_commit(struct gw_req *g, struct gw_call *calls, size_t n, void (*then)(s
 const char *gw_call_code(struct gw_req *g, const struct gw_call *c, const char **ret_message);
 /* Answers when the record was refused; true = done, go on. */
 bool gw_call_ok(struct gw_req *g, struct gw_call *c);
+
+/* ---- metering.c ---- */
+enum rc gw_nets_init(struct gateway *w, const struct gateway_cfg *cfg, struct err *e) HF_MUST_USE;
+/* Of bytes that go to this address. */
+enum price_item gw_direction(const struct gateway *w, const char *peer);
+/* The request is over: what no record of its own says. */
+void gw_meter(struct gw_req *g, uint64_t bytes_sent);
+/* The reading side of a copy. */
+void gw_meter_copied(struct gw_req *g, const struct cat_bucket *from, enum storage_class class, uint64_t bytes);
+/* Takes these out of the day's quotas of the account and the bucket. false: answered. */
+bool gw_take(struct gw_req *g, uint64_t requests, uint64_t egress_bytes);
+/* Would an object or part of this size fit? The commit decides; this saves bodies that cannot. false: answered. */
+bool gw_room(struct gw_req *g, uint64_t size);
 
 /* ---- body.c ---- */
 /* Chooses how to take the body of this operation; may refuse. */

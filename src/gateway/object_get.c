@@ -156,6 +156,7 @@ static void send_small(struct gw_req *g, const struct cat_version *v, const stru
         return;
     }
     body.n = (size_t)s->n;
+    g->sends_object = true;
     add_headers(g, v, s);
     gw_reply_buf(g, s->partial ? 206 : 200, &body);
 }
@@ -177,6 +178,7 @@ static void send_large(struct gw_req *g, const struct cat_version *v, const stru
         gw_fail_rc(g, rc, &e, "the object cannot be read");
         return;
     }
+    g->sends_object = true;
     add_headers(g, v, s);
     gw_reply_stream(g, s->partial ? 206 : 200, s->n, fill, t);
 }
@@ -185,7 +187,7 @@ void op_object_get(struct gw_req *g)
 {
     struct cat_version v;
     struct span s;
-    if (!gw_version_find(g, true, &v) || !gw_read_conditions(g, &v) || !choose_span(g, &v, &s))
+    if (!gw_version_find(g, true, &v) || !gw_read_conditions(g, &v) || !choose_span(g, &v, &s) || !gw_take(g, 0, s.n))
         return;
     if (s.n <= INLINE_SIZE_MAX)
         send_small(g, &v, &s);

@@ -103,6 +103,16 @@ static bool collect_headers(struct gw_req *g, struct cat_header **ret, size_t *r
     return true;
 }
 
+/* Clouds revoke the keys of who does not pay for long. Who holds the secret is told why. */
+static bool key_lives(struct gw_req *g)
+{
+    struct err e = {""};
+    if (registry_gate(meter_registry(g->gw->engine->meter), g->auth.caller.account, GATE_READ, &e) == RC_OK)
+        return true; /* paid in this very moment */
+    gw_fail_with(g, "InvalidAccessKeyId", arena_cstr(&g->arena, view_cstr(e.text)));
+    return false;
+}
+
 static bool authenticate(struct gw_req *g)
 {
     struct auth_request q = {
@@ -123,7 +133,7 @@ static bool authenticate(struct gw_req *g)
     enum rc rc = auth_check(&q, lookup_key, meter_registry(g->gw->engine->meter), &g->arena, &g->auth, &code, &e);
     if (rc == RC_OK) {
         g->known = true;
-        return true;
+        return !g->auth.caller.suspended || key_lives(g);
     }
     if (rc == RC_DENIED || rc == RC_INVALID)
         gw_fail_with(g, code, e.text[0] != 0 ? arena_cstr(&g->arena, view_cstr(e.text)) : NULL);
@@ -159,7 +169,7 @@ static bool find_route(struct gw_req *g, const char **ret_code)
 static bool pass_gate(struct gw_req *g)
 {
     struct err e = {""};
-    enum rc rc = registry_gate(meter_registry(g->gw->engine->meter), g->auth.caller.account, g->op->writes, &e);
+    enum rc rc = registry_gate(meter_registry(g->gw->engine->meter), g->auth.caller.account, g->op->gate, &e);
     if (rc == RC_OK)
         return true;
     if (rc == RC_DENIED)
@@ -185,7 +195,7 @@ static void admit(struct gw_req *g)
         return;
     }
     g->op = gw_op_def(g->route.op);
-    if (!pass_gate(g))
+    if (!pass_gate(g) || !gw_take(g, 1, 0))
         return;
     if (g->op->needs_bucket && !gw_bucket_find(g, g->route.bucket, "x-amz-expected-bucket-owner", &g->bucket))
         return;
@@ -244,29 +254,6 @@ void gw_on_resume(void *ctx, struct http_req *r)
 }
 
 /* ---- the end ---- */
-static bool is_internal(const struct gateway *w, const char *peer)
-{
-    for (unsigned i = 0; i < w->n_internal; i++)
-        if (gw_cidr_has(&w->internal[i], peer))
-            return true;
-    return false;
-}
-
-static void meter(struct gw_req *g, uint64_t bytes_sent)
-{
-    struct meter_event ev = {
-        .account = g->auth.caller.account,
-        .bucket = g->bucket.id,
-        .bucket_name = g->bucket.id != 0 ? view_cstr(g->bucket.name) : VIEW(""),
-        .access_key = view_cstr(g->auth.caller.access_key),
-        .class = g->class,
-        .http_status = g->status,
-        .egress_bytes = bytes_sent,
-        .egress = is_internal(g->gw, http_peer(g->http)) ? ITEM_EGRESS_INTERNAL : ITEM_EGRESS_INTERNET,
-    };
-    meter_note(g->gw->engine->meter, &ev);
-}
-
 static void count(struct gw_req *g, uint64_t bytes_sent)
 {
     struct gateway *w = g->gw;
@@ -291,8 +278,7 @@ void gw_on_close(void *ctx, struct http_req *r, bool sent_whole, uint64_t body_b
     /* A client that left before its answer had no status; it is metered as refused unless its record was made. */
     if (g->status == 0)
         g->status = 400;
-    if (g->known && !g->counted)
-        meter(g, body_bytes_sent);
+    gw_meter(g, body_bytes_sent);
     if (g->body.upload != NULL)
         upload_cancel(g->body.upload);
     http_set_state(r, NULL);

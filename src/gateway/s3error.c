@@ -66,6 +66,7 @@ static const struct s3_error errors[] = {
     {"ObjectLockConfigurationNotFoundError", 404, "Object Lock configuration does not exist for this bucket"},
     {"OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found"},
     {"PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"},
+    {"QuotaExceeded", 403, "A quota of the account or the bucket is reached."},
     {"ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found"},
     {"RequestTimeTooSkewed", 403, "The difference between the request time and the server's time is too large."},
     {"RequestTimeout", 400,

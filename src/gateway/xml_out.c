@@ -116,6 +116,11 @@ void xo_reply(struct xml_out *x, struct gw_req *g, unsigned status, const char *
         gw_fail_rc(g, x->rc, NULL, "the answer's XML");
         return;
     }
+    /* A write has happened: its answer is not held back. */
+    if (g->op->gate == GATE_READ && !gw_take(g, 0, x->b.n)) {
+        buf_free(&x->b);
+        return;
+    }
     gw_adds(g, "Content-Type", "application/xml");
     gw_reply_buf(g, status, &x->b);
 }

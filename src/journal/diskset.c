@@ -381,6 +381,8 @@ static enum rc open_unrecorded(struct diskset *d, const struct diskset_cfg *cfg,
         if (p[i].rc != RC_OK && p[i].rc != RC_NOT_FOUND)
             rc = p[i].rc;
     }
+    if (rc == RC_OK && !any && cfg->offline)
+        rc = err_set(e, RC_NOT_FOUND, "%s holds no store: check --data; `holdfast serve` makes a new one", d->data_dir);
     if (rc == RC_OK)
         rc = any ? open_identities(d, cfg, g, p, e) : make(d, cfg, g, e);
     free(p);

@@ -67,7 +67,8 @@ struct diskset_cfg {
     unsigned n_paths;
     unsigned copies;    /* 0 = as recorded, or 2 for a new store; 1 with one disk must be said aloud */
     bool virtual_clock; /* marks the folder for good */
-    bool offline;       /* nothing is served (rebuild): a marked folder may be opened without virtual_clock */
+    bool offline; /* nothing is served (rebuild): a marked folder may be opened without virtual_clock, and where there
+                     is no store none is made (RC_NOT_FOUND) */
     bool confirm_epoch; /* the operator confirms the newest epoch (D5) */
 };
 /* Opens or makes the set. RC_INVALID for a disagreement with what is recorded, RC_UNAVAILABLE when a marked folder is

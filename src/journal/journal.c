@@ -158,8 +158,7 @@ enum rc journal_open(struct os *os, struct diskset *disks, const struct journal_
     return RC_OK;
 }
 
-/* The mark lets the next start tell a torn tail from a damaged one. An older mark is weaker, not wrong. */
-static void leave_mark(struct journal *j)
+void journal_mark(struct journal *j)
 {
     uint64_t before = j->set->acked;
 
@@ -182,7 +181,7 @@ void journal_close(struct journal *j)
     while (j->waiters > 0)
         pthread_cond_wait(&j->moved, &j->lock);
     pthread_mutex_unlock(&j->lock);
-    leave_mark(j);
+    journal_mark(j);
     journal_free(j);
 }
 

@@ -66,9 +66,16 @@ enum rec_type {
     REC_TOPUP = 41,
     REC_KEY = 42, /* access key made (never the secret) */
     REC_KEY_REVOKE = 43,
-    REC_USAGE = 44,  /* per-minute sums of reads and of refused requests */
-    REC_STAGE = 45,  /* an account's arrears stage changed */
-    REC_PRICES = 46, /* a price book or timetable took effect */
+    REC_USAGE = 44,   /* per-minute sums of reads and of refused requests */
+    REC_STAGE = 45,   /* an account's arrears stage changed */
+    REC_PRICES = 46,  /* a price book, a timetable or exchange rates were loaded */
+    REC_MONEY = 47,   /* voucher, resource pack, reservation, refund, charge */
+    REC_BALANCE = 48, /* what an account at a cloud has, said by hand or an importer */
+    REC_GRACE = 49,   /* a grace was granted, with its proof */
+    REC_DUE = 50,     /* a charge that is known to come */
+    REC_BUDGET = 51,  /* a step of a budget: request, review, allocation, close, threshold passed */
+    REC_QUOTA = 52,
+    REC_ACCOUNT_SET = 53, /* credit limit, late fee, age limit of a balance, price book, timetable */
 };
 
 struct attach_loc {
@@ -124,6 +131,10 @@ uint64_t journal_epoch(const struct journal *j);
 void journal_head(struct journal *j, uint64_t *ret_size, uint8_t root[HASH_SIZE]);
 /* Blocks until durable >= seq (RC_OK), or until the time-out (RC_END), or until closing (RC_CANCELLED). */
 enum rc journal_wait(struct journal *j, uint64_t seq, int64_t timeout_ns) HF_MUST_USE;
+/* Writes what is durable now into the witness. The next start then knows that history reached this far: it tells a torn
+ * tail from a damaged one, and an old copy of one disk, alone, from the newest. An older mark is weaker, not wrong, so
+ * a failure is not an error. Any thread; costs an fsync in the data folder. */
+void journal_mark(struct journal *j);
 /* No space for another segment: only urgent batches are taken. */
 bool journal_full(const struct journal *j);
 /* Why a disk was left out last, for the log; empty when none was since the open. */

@@ -262,10 +262,11 @@ static enum rc meter_new(struct os *os, struct journal *j, struct keystore *k, c
     HF_ASSERT(pthread_condattr_init(&monotonic) == 0);
     HF_ASSERT(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     HF_ASSERT(pthread_mutex_init(&m->turn, NULL) == 0 && pthread_mutex_init(&m->lock, NULL) == 0);
-    HF_ASSERT(pthread_mutex_init(&m->stage_lock, NULL) == 0);
+    HF_ASSERT(pthread_mutex_init(&m->queue_lock, NULL) == 0);
     HF_ASSERT(pthread_cond_init(&m->wake, &monotonic) == 0 && pthread_cond_init(&m->done, NULL) == 0);
     pthread_condattr_destroy(&monotonic);
-    if (notes_new(&m->notes) != RC_OK || registry_new(k, &m->registry) != RC_OK) {
+    if (notes_new(&m->notes) != RC_OK || key_sums_new(&m->keys) != RC_OK || small_objects_new(&m->small) != RC_OK ||
+        registry_new(k, &m->registry) != RC_OK) {
         meter_close(m);
         return RC_NOMEM;
     }
@@ -352,15 +353,18 @@ void meter_close(struct meter *m)
     stop(m);
     last_commit(m);
     reader_drop(m);
-    meter_state_clear(m);
+    if (m->keys && m->small)
+        meter_state_clear(m);
+    key_sums_free(m->keys);
+    small_objects_free(m->small);
     free(m->line);
-    free(m->stage);
+    free(m->queue);
     registry_free(m->registry);
     notes_free(m->notes);
     meter_books_free(m);
     pthread_cond_destroy(&m->wake);
     pthread_cond_destroy(&m->done);
-    pthread_mutex_destroy(&m->stage_lock);
+    pthread_mutex_destroy(&m->queue_lock);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->turn);
     free(m);

@@ -14,6 +14,7 @@
 struct note_key {
     uint64_t account, bucket;
     enum storage_class class;
+    enum request_kind kind;
     unsigned status;
     enum price_item egress;
     char bucket_name[BUCKET_NAME_MAX + 1];
@@ -22,7 +23,7 @@ struct note_key {
 struct note {
     struct note_key key; /* zeroed before it is filled: compared as bytes */
     uint64_t hash;
-    uint64_t requests, egress_bytes;
+    uint64_t requests, egress_bytes, retrieved_bytes;
     uint32_t next; /* index + 1 in its place's chain; 0 ends it */
 };
 /* Invariant: line[0..n) are the sums; head[h] begins the chain of those whose hash falls there. Nothing is ever lost
@@ -105,7 +106,7 @@ static struct shard *shard_of(struct notes *n, uint64_t hash)
 }
 
 /* True when the event was counted. With may_grow false only an existing sum takes it. */
-static bool count(struct notes *notes, const struct note_key *key, uint64_t egress_bytes, uint32_t lines_max)
+static bool count(struct notes *notes, const struct note_key *key, const struct meter_event *ev, uint32_t lines_max)
 {
     uint64_t hash = hash_of(key);
     struct shard *s = shard_of(notes, hash);
@@ -115,8 +116,9 @@ static bool count(struct notes *notes, const struct note_key *key, uint64_t egre
     if (!n && s->n < lines_max)
         n = add(s, key, hash);
     if (n) {
-        n->requests++;
-        n->egress_bytes += egress_bytes;
+        n->requests += ev->requests;
+        n->egress_bytes += ev->egress_bytes;
+        n->retrieved_bytes += ev->retrieved_bytes;
     }
     pthread_mutex_unlock(&s->lock);
     return n != NULL;
@@ -128,21 +130,23 @@ void meter_note(struct meter *m, const struct meter_event *ev)
 
     if (ev->account == 0) /* nobody to charge: the request proved no identity */
         return;
+    HF_ASSERT(ev->kind > REQUEST_ALL && ev->kind < REQUEST_KINDS && ev->requests <= 1);
     memset(&key, 0, sizeof(key));
     key.account = ev->account;
     key.bucket = ev->bucket;
     key.class = ev->class;
-    key.status = ev->http_status / 100 % 10;
+    key.kind = ev->kind;
+    key.status = ev->http_status;
     key.egress = ev->egress >= ITEM_EGRESS_INTERNET ? ev->egress : ITEM_EGRESS_INTERNET;
     if (ev->bucket > 0)
         memcpy(key.bucket_name, ev->bucket_name.p,
                ev->bucket_name.n < BUCKET_NAME_MAX ? ev->bucket_name.n : BUCKET_NAME_MAX);
     if (ev->access_key.n <= ACCESS_KEY_MAX && ev->access_key.n > 0)
         memcpy(key.access_key, ev->access_key.p, ev->access_key.n);
-    if (count(m->notes, &key, ev->egress_bytes, SHARD_LINES_MAX))
+    if (count(m->notes, &key, ev, SHARD_LINES_MAX))
         return;
     memset(key.access_key, 0, sizeof(key.access_key));
-    (void)count(m->notes, &key, ev->egress_bytes, 2 * SHARD_LINES_MAX);
+    (void)count(m->notes, &key, ev, 2 * SHARD_LINES_MAX);
 }
 
 /* ---- handing out ---- */
@@ -154,10 +158,12 @@ static struct usage_line usage_of(const struct note *n)
                                .bucket_name = view_cstr(n->key.bucket_name),
                                .access_key = view_cstr(n->key.access_key),
                                .class = n->key.class,
+                               .kind = n->key.kind,
                                .status = n->key.status,
                                .requests = n->requests,
                                .egress_bytes = n->egress_bytes,
-                               .egress = n->key.egress};
+                               .egress = n->key.egress,
+                               .retrieved_bytes = n->retrieved_bytes};
 }
 
 /* Takes out the last `taken` lines. */

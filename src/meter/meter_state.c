@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define STORED_MAX ((int64_t)1 << 61) /* bytes of one class in a bucket, so that sums with padding stay in range */
+
 /* ---- accounts ---- */
 
 static size_t id_place(uint64_t id, size_t size)
@@ -55,6 +57,10 @@ static void account_free(struct meter_account *a)
     for (size_t i = 0; i < a->n_rows; i++)
         free(a->row[i]);
     free(a->row);
+    free(a->recent);
+    free(a->pack);
+    free(a->voucher);
+    free(a->due);
     free(a);
 }
 
@@ -64,8 +70,6 @@ enum rc meter_account_insert(struct meter *m, struct meter_account *a)
         account_free(a);
         return RC_NOMEM;
     }
-    for (size_t i = 0; i < RECENT_HOURS; i++)
-        a->recent[i].hour = NO_HOUR;
     a->next = m->by_id[id_place(a->id, m->accounts_size)];
     m->by_id[id_place(a->id, m->accounts_size)] = a;
     size_t at = m->n_accounts++;
@@ -138,7 +142,7 @@ enum rc meter_row_get(struct meter *m, struct meter_account *a, uint64_t bucket,
             return RC_NOMEM;
         r->account = a;
         r->bucket = bucket;
-        r->sampled = m->samples;
+        r->sampled = a->samples;
         r->at = a->n_rows;
         a->row[a->n_rows++] = r;
         size_t place = row_place(a->id, bucket, m->rows_size);
@@ -150,25 +154,41 @@ enum rc meter_row_get(struct meter *m, struct meter_account *a, uint64_t bucket,
     return RC_OK;
 }
 
-void meter_row_settle(const struct meter *m, struct meter_row *r)
+void meter_row_settle(struct meter_row *r)
 {
-    uint64_t n = m->samples - r->sampled;
+    uint64_t n = r->account->samples - r->sampled;
 
     if (n == 0)
         return;
     for (unsigned c = 0; c < CLASS_COUNT; c++)
-        r->open[price_cell(ITEM_STORAGE, c)] += (unsigned __int128)stored_billed(r->stored[c]) * n;
-    r->sampled = m->samples;
+        r->open[price_cell(ITEM_STORAGE, c)] += (unsigned __int128)row_billed(r, c) * n;
+    r->sampled = r->account->samples;
 }
 
 void meter_row_touch(struct meter *m, struct meter_row *r)
 {
-    meter_row_settle(m, r);
+    meter_row_settle(r);
     if (r->dirty)
         return;
     r->dirty = true;
     r->next_dirty = m->dirty_rows;
     m->dirty_rows = r;
+}
+
+enum rc meter_row_add(struct meter_row *r, enum storage_class class, int64_t bytes, int64_t objects, int64_t padding)
+{
+    struct meter_account *a = r->account;
+    int64_t stored = stored_billed(r->stored[class]), billed = row_billed(r, class);
+
+    if (__builtin_add_overflow(r->stored[class], bytes, &r->stored[class]) ||
+        __builtin_add_overflow(r->objects[class], objects, &r->objects[class]) ||
+        __builtin_add_overflow(r->padding[class], padding, &r->padding[class]) || r->stored[class] > STORED_MAX ||
+        r->padding[class] > STORED_MAX)
+        return RC_LIMIT;
+    if (__builtin_add_overflow(a->stored[class], stored_billed(r->stored[class]) - stored, &a->stored[class]) ||
+        __builtin_add_overflow(a->billed[class], row_billed(r, class) - billed, &a->billed[class]))
+        return RC_LIMIT;
+    return RC_OK;
 }
 
 void meter_row_remove(struct meter *m, struct meter_row *r)
@@ -191,12 +211,58 @@ static int by_bucket(const void *x, const void *y)
     return a->bucket < b->bucket ? -1 : a->bucket > b->bucket;
 }
 
+static bool in_order(const struct meter_account *a)
+{
+    for (size_t i = 1; i < a->n_rows; i++) {
+        if (a->row[i - 1]->bucket > a->row[i]->bucket)
+            return false;
+    }
+    return true;
+}
+
 void meter_account_sort(struct meter_account *a)
 {
-    if (a->n_rows > 1)
-        qsort(a->row, a->n_rows, sizeof(*a->row), by_bucket);
+    if (in_order(a))
+        return;
+    qsort(a->row, a->n_rows, sizeof(*a->row), by_bucket);
     for (size_t i = 0; i < a->n_rows; i++)
         a->row[i]->at = i;
+}
+
+void meter_account_sum(struct meter_account *a)
+{
+    memset(a->stored, 0, sizeof(a->stored));
+    memset(a->billed, 0, sizeof(a->billed));
+    memset(a->open, 0, sizeof(a->open));
+    for (size_t i = 0; i < a->n_rows; i++) {
+        struct meter_row *r = a->row[i];
+        meter_row_settle(r);
+        for (unsigned c = 0; c < CLASS_COUNT; c++) {
+            a->stored[c] += stored_billed(r->stored[c]);
+            a->billed[c] += row_billed(r, c);
+        }
+        for (unsigned cell = 0; cell < PRICE_CELLS; cell++)
+            a->open[cell] += r->open[cell];
+    }
+}
+
+enum rc meter_each_stored(struct meter *m, void (*fn)(void *ctx, const struct meter_stored *s), void *ctx)
+{
+    meter_lock(m);
+    for (size_t i = 0; i < m->n_accounts; i++) {
+        const struct meter_account *a = m->account[i];
+        for (size_t j = 0; j < a->n_rows; j++) {
+            struct meter_stored s = {.account = a->id, .bucket = a->row[j]->bucket};
+            for (unsigned c = 0; c < CLASS_COUNT; c++) {
+                s.bytes += a->row[j]->stored[c];
+                s.objects += a->row[j]->objects[c];
+            }
+            if (s.bytes != 0 || s.objects != 0)
+                fn(ctx, &s);
+        }
+    }
+    meter_unlock(m);
+    return RC_OK;
 }
 
 void meter_state_clear(struct meter *m)
@@ -213,5 +279,6 @@ void meter_state_clear(struct meter *m)
     m->n_accounts = m->accounts_size = m->n_rows = m->rows_size = 0;
     m->open_hour = NO_HOUR;
     m->last_slot = NO_HOUR;
-    m->samples = 0;
+    key_sums_clear(m->keys);
+    small_objects_clear(m->small);
 }

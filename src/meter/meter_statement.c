@@ -1,286 +1,353 @@
-/* Holdfast: the statement of a month: closed hours from the database, the open hour from memory. */
-#include "meter/meter_priv.h"
+/* Holdfast: the statement of a month: closed hours from the database, the open hour as it would be closed now. */
+#include "meter/query.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUANTITY_PLACES 15 /* digits behind the point: one byte for 5 minutes is 1.08e-13 GB-month */
-#define QUANTITY_UNIT 1000000000000000ULL
-#define QUANTITY_TEXT_MAX 64
-#define MONTH_YEAR_MIN 1970
-#define MONTH_YEAR_MAX 9999
-#define BUCKET_SHOWN_MAX (BUCKET_NAME_MAX + 1)
-
-struct line {
-    char bucket[BUCKET_SHOWN_MAX];
-    unsigned cell;
-    unsigned __int128 quantity;
-    int64_t amount_nano;
-};
 struct statement {
-    const struct meter_account *account;
-    int64_t month; /* 202611 */
-    struct line *line;
-    size_t n, size;
+    struct meter *m;
+    struct meter_account *account;
+    int64_t month, begin_ns, end_ns;
+    struct month_lines lines;
+    struct charge open; /* of the present hour, for what is left of packs and vouchers */
     int64_t total_nano;
-    json_t *topups;
+    json_t *out;
 };
 
-static enum rc no_memory(struct err *e)
+/* ---- lines ---- */
+
+/* What makes one unit of the quantity, and what it is called. */
+struct line_shape {
+    unsigned __int128 divisor;
+    const char *unit;
+    char price[MONEY_TEXT_MAX], unit_made[2 * BOOK_CURRENCY_LEN + 8];
+};
+
+static void shape_priced(const struct statement *s, const struct month_line *l, const struct price_book *b,
+                         struct line_shape *ret)
 {
-    return err_set(e, RC_NOMEM, "statement: out of memory");
+    int64_t hour = month_first_hour(s->month, s->account->prices->utc_offset_s);
+
+    ret->divisor = price_divisor(b, l->cell, hour);
+    ret->unit = cell_unit(b, l->cell);
+    if (s->account->charged && !line_covered(l))
+        decimal_text(price_of(b, l->cell, (unsigned)l->rate), ret->price);
 }
 
-/* ---- gathering ---- */
-
-static enum rc add_line(struct statement *s, uint64_t bucket, struct view name, unsigned cell,
-                        unsigned __int128 quantity, int64_t amount_nano)
+/* A share of 10^-9 as the decimal it was written as. */
+static void shape_late_fee(const struct statement *s, const struct month_line *l, struct line_shape *ret)
 {
-    if (s->n == s->size) {
-        size_t size = s->size > 0 ? 2 * s->size : 64;
-        struct line *grown = realloc(s->line, size * sizeof(*grown));
-        if (!grown)
-            return RC_NOMEM;
-        s->line = grown;
-        s->size = size;
+    struct decimal share = {.num = (int64_t)l->rate, .scale = 9};
+
+    for (; share.scale > 0 && share.num % 10 == 0; share.scale--)
+        share.num /= 10;
+    decimal_text(share, ret->price);
+    ret->divisor = MONEY_NANO;
+    snprintf(ret->unit_made, sizeof(ret->unit_made), "%s-day", s->account->prices->currency);
+    ret->unit = ret->unit_made;
+}
+
+static void shape_of(const struct statement *s, const struct month_line *l, const struct price_book *b,
+                     struct line_shape *ret)
+{
+    *ret = (struct line_shape){.divisor = 1, .price = "0"};
+    if (l->cell < PRICE_CELLS) {
+        shape_priced(s, l, b, ret);
+    } else if (l->cell == CELL_LATE_FEE) {
+        shape_late_fee(s, l, ret);
+    } else {
+        ret->unit = price_cell_name(l->cell);
+        money_text(l->amount_nano, ret->price);
     }
-    struct line *l = &s->line[s->n++];
-    *l = (struct line){.cell = cell, .quantity = quantity, .amount_nano = amount_nano};
-    if (name.n == 0 && bucket > 0) /* its name was never said */
-        snprintf(l->bucket, sizeof(l->bucket), "#%llu", (unsigned long long)bucket);
-    else if (!view_copy(name, l->bucket, sizeof(l->bucket)))
-        return RC_CORRUPT;
-    return RC_OK;
 }
 
-static enum rc add_closed(const struct meter *m, struct statement *s, struct err *e)
+static json_t *book_json(const struct month_line *l)
 {
-    struct sql_stmt *q;
-    unsigned cell;
-    enum rc rc;
+    char text[24];
 
-    HF_TRY(sql_query(m->sql, e, &q,
-                     "SELECT u.bucket, u.item, u.quantity_hi, u.quantity_lo, u.amount_nano, n.name FROM month_usage u "
-                     "LEFT JOIN bucket_name n ON n.account = u.account AND n.bucket = u.bucket "
-                     "WHERE u.account = ? AND u.month = ?",
-                     "ii", (int64_t)s->account->id, s->month));
-    while ((rc = sql_next(q, e)) == RC_OK) {
-        rc = price_cell_parse(sql_text(q, 1), &cell) ? RC_OK : RC_CORRUPT;
-        if (rc == RC_OK)
-            rc = add_line(s, (uint64_t)sql_i64(q, 0), sql_text(q, 5), cell, ledger_join(sql_i64(q, 2), sql_i64(q, 3)),
-                          sql_i64(q, 4));
-        if (rc != RC_OK) {
-            sql_done(q);
-            return err_set(e, rc, "statement: %s", rc_name(rc));
-        }
-    }
-    return rc == RC_END ? RC_OK : rc;
+    if (l->cell >= PRICE_CELLS)
+        return json_null();
+    snprintf(text, sizeof(text), "%016llx", (unsigned long long)l->book);
+    return json_string(text);
 }
 
-static enum rc add_open_row(struct meter *m, struct statement *s, struct meter_row *r)
+static json_t *covered_json(const struct month_line *l)
 {
-    meter_row_settle(m, r);
-    for (unsigned cell = 0; cell < PRICE_CELLS; cell++) {
-        int64_t amount = 0;
-        if (r->open[cell] == 0)
-            continue;
-        if (r->account->charged)
-            HF_TRY(price_rate(r->account->prices, cell, r->open[cell], &amount));
-        HF_TRY(add_line(s, r->bucket, view_cstr(r->name), cell, r->open[cell], amount));
-    }
-    return RC_OK;
+    char text[24];
+
+    if (!line_covered(l))
+        return json_null();
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)l->ref);
+    return json_string(text);
 }
 
-static enum rc add_open_hour(struct meter *m, struct statement *s, struct err *e)
+static json_t *line_json(const struct statement *s, const struct month_line *l)
 {
-    const struct meter_account *a = s->account;
+    const struct price_book *b = meter_prices_by_id(s->m, l->book);
+    char quantity[QUANTITY_TEXT_MAX];
+    struct line_shape shape;
 
-    if (m->open_hour == NO_HOUR || meter_month_of(m->open_hour, a->prices->utc_offset_s) != s->month)
-        return RC_OK;
-    for (size_t i = 0; i < a->n_rows; i++) {
-        enum rc rc = add_open_row(m, s, a->row[i]);
-        if (rc != RC_OK)
-            return err_set(e, rc, "statement: the open hour: %s", rc_name(rc));
-    }
-    return RC_OK;
+    shape_of(s, l, b ? b : s->account->prices, &shape);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "item", price_cell_name(l->cell), "bucket", l->bucket,
+                     "quantity", quantity_text(l->quantity, shape.divisor, quantity), "unit", shape.unit, "price",
+                     shape.price, "amount", money_json(l->amount_nano), "book", book_json(l), "covered_by",
+                     covered_json(l));
 }
 
-static int by_bucket_and_item(const void *x, const void *y)
-{
-    const struct line *a = x, *b = y;
-    int c = strcmp(a->bucket, b->bucket);
-    if (c != 0)
-        return c;
-    return a->cell < b->cell ? -1 : a->cell > b->cell;
-}
-
-/* Closed hours and the open one become one line; so do buckets of one name, one made after the other was deleted. */
-static enum rc merge_lines(struct statement *s)
-{
-    size_t kept = 0;
-
-    if (s->n > 1)
-        qsort(s->line, s->n, sizeof(*s->line), by_bucket_and_item);
-    for (size_t i = 0; i < s->n; i++) {
-        HF_TRY(money_add(s->total_nano, s->line[i].amount_nano, &s->total_nano));
-        if (kept > 0 && by_bucket_and_item(&s->line[kept - 1], &s->line[i]) == 0) {
-            s->line[kept - 1].quantity += s->line[i].quantity;
-            HF_TRY(money_add(s->line[kept - 1].amount_nano, s->line[i].amount_nano, &s->line[kept - 1].amount_nano));
-        } else {
-            s->line[kept++] = s->line[i];
-        }
-    }
-    s->n = kept;
-    return RC_OK;
-}
-
-/* ---- months ---- */
-
-static enum rc month_parse(struct view v, int64_t *ret, struct err *e)
-{
-    uint64_t year, month;
-
-    if (v.n != 7 || v.p[4] != '-' || !view_u64(view_sub(v, 0, 4), &year) || !view_u64(view_sub(v, 5, 2), &month) ||
-        year < MONTH_YEAR_MIN || year > MONTH_YEAR_MAX || month < 1 || month > 12)
-        return err_set(e, RC_INVALID, "a month is written like 2026-11, not `%.*s`", (int)(v.n < 32 ? v.n : 32), v.p);
-    *ret = (int64_t)(year * 100 + month);
-    return RC_OK;
-}
-
-/* The first instant of a month in a time zone; month 13 is January of the year after. */
-static int64_t month_start_ns(int64_t year, int64_t month, int32_t utc_offset_s)
-{
-    const struct civil c = {
-        .year = (int)(month > 12 ? year + 1 : year), .month = (int)(month > 12 ? 1 : month), .day = 1};
-    return (civil_to_s(&c) - utc_offset_s) * NS_PER_S;
-}
-
-static enum rc add_topup(void *ctx, const struct ledger_topup *t)
-{
-    struct statement *s = ctx;
-    char time[TIME_TEXT_MAX], amount[MONEY_TEXT_MAX];
-    json_t *one = json_pack("{s:s, s:s, s:s%}", "time", time_rfc3339(t->time_ns, false, time), "amount",
-                            money_text(t->amount_nano, amount), "ref", t->ref.p, t->ref.n);
-
-    return json_array_append_new(s->topups, one) == 0 ? RC_OK : RC_NOMEM;
-}
-
-static enum rc add_topups(const struct meter *m, struct statement *s, struct err *e)
-{
-    int64_t year = s->month / 100, month = s->month % 100;
-    int32_t offset = s->account->prices->utc_offset_s;
-
-    return ledger_topups(m->sql, s->account->id, month_start_ns(year, month, offset),
-                         month_start_ns(year, month + 1, offset), add_topup, s, e);
-}
-
-/* ---- as JSON ---- */
-
-static void u128_text(unsigned __int128 v, char *buf)
-{
-    char digits[48];
-    int n = 0;
-
-    do {
-        digits[n++] = (char)('0' + (int)(v % 10));
-        v /= 10;
-    } while (v > 0);
-    for (int i = 0; i < n; i++)
-        buf[i] = digits[n - 1 - i];
-    buf[n] = 0;
-}
-
-/* quantity / divisor, at most QUANTITY_PLACES digits behind the point, rounded half-up, no trailing zeros. */
-static const char *quantity_text(unsigned __int128 quantity, unsigned __int128 divisor, char *buf)
-{
-    unsigned __int128 whole = quantity / divisor;
-    unsigned __int128 part = (quantity % divisor * QUANTITY_UNIT + divisor / 2) / divisor;
-    int places = QUANTITY_PLACES;
-
-    if (part >= QUANTITY_UNIT) {
-        part -= QUANTITY_UNIT;
-        whole++;
-    }
-    u128_text(whole, buf);
-    if (part == 0)
-        return buf;
-    for (; part % 10 == 0; places--)
-        part /= 10;
-    size_t n = strlen(buf);
-    snprintf(buf + n, QUANTITY_TEXT_MAX - n, ".%0*llu", places, (unsigned long long)part);
-    return buf;
-}
-
-static json_t *line_json(const struct statement *s, const struct line *l)
-{
-    const struct price_rate *rate = &s->account->prices->rate[l->cell];
-    char quantity[QUANTITY_TEXT_MAX], price[MONEY_TEXT_MAX], amount[MONEY_TEXT_MAX];
-
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "item", price_cell_name(l->cell), "bucket", l->bucket,
-                     "quantity", quantity_text(l->quantity, rate->divisor, quantity), "unit", rate->unit, "price",
-                     s->account->charged ? decimal_text(rate->price, price) : "0", "amount",
-                     money_text(l->amount_nano, amount));
-}
-
-static json_t *lines_json(const struct statement *s)
+static bool put_lines(struct statement *s)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; list && i < s->n; i++) {
-        if (json_array_append_new(list, line_json(s, &s->line[i])) != 0) {
+    if (!put_json(s->out, "lines", list))
+        return false;
+    for (size_t i = 0; i < s->lines.n; i++) {
+        if (!push_json(list, line_json(s, &s->lines.line[i])))
+            return false;
+    }
+    return put_json(s->out, "total", money_json(s->total_nano));
+}
+
+/* Reading from a class that has no price for it is metered (another class or cloud may have one), and is no line. */
+static bool nothing_to_say(const struct statement *s, const struct month_line *l)
+{
+    const struct price_book *b = meter_prices_by_id(s->m, l->book);
+
+    return l->cell < PRICE_CELLS && price_cell_item(l->cell) == ITEM_RETRIEVAL && b &&
+           b->rate[l->cell].n_schedules == 0;
+}
+
+static void drop_silent_lines(struct statement *s)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->lines.n; i++) {
+        if (!nothing_to_say(s, &s->lines.line[i]))
+            s->lines.line[kept++] = s->lines.line[i];
+    }
+    s->lines.n = kept;
+}
+
+static enum rc sum_lines(struct statement *s)
+{
+    for (size_t i = 0; i < s->lines.n; i++)
+        HF_TRY(money_add(s->total_nano, s->lines.line[i].amount_nano, &s->total_nano));
+    return RC_OK;
+}
+
+/* As an invoice of the cloud would be: each line rounded, then their sum. */
+static enum rc put_invoice(struct statement *s)
+{
+    const struct price_book *b = s->account->prices;
+    json_t *list = json_array(), *invoice;
+    int64_t total = 0;
+    bool whole = list != NULL;
+
+    for (size_t i = 0; whole && i < s->lines.n; i++) {
+        int64_t nano = price_round(s->lines.line[i].amount_nano, b->line_places, b->line_rounding);
+        whole = push_json(list, money_json(nano));
+        if (money_add(total, nano, &total) != RC_OK) {
             json_decref(list);
-            return NULL;
+            return RC_LIMIT;
         }
     }
-    return list;
+    total = price_round(total, b->total_places, b->total_rounding);
+    invoice = json_pack("{s:i, s:i, s:o, s:o}", "lines_places", (int)b->line_places, "total_places",
+                        (int)b->total_places, "total", money_json(total), "lines", list);
+    return put_json(s->out, "invoice", invoice) && whole ? RC_OK : RC_NOMEM;
 }
 
-static json_t *statement_json(const struct meter *m, const struct statement *s)
-{
-    char month[16], total[MONEY_TEXT_MAX], text[MONEY_TEXT_MAX];
-    int64_t balance;
+/* ---- who paid ---- */
 
-    if (meter_balance(m, s->account, &balance) != RC_OK)
-        return NULL;
-    snprintf(month, sizeof(month), "%04d-%02d", (int)(s->month / 100), (int)(s->month % 100));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:O}", "account", s->account->name, "month", month,
-                     "time_zone", s->account->prices->time_zone, "currency", s->account->prices->currency, "lines",
-                     lines_json(s), "total", money_text(s->total_nano, total), "balance", money_text(balance, text),
-                     "topups", s->topups);
+static bool holds_open_hour(const struct statement *s)
+{
+    return s->m->open_hour != NO_HOUR && meter_month_of(s->m->open_hour, s->account->prices->utc_offset_s) == s->month;
 }
 
-static enum rc build(struct meter *m, struct statement *s, json_t **ret, struct err *e)
+/* The account's cash is one of the first two lines of a posting. */
+static enum rc paid_in_cash(const struct statement *s, int64_t *ret, struct err *e)
 {
-    s->topups = json_array();
-    if (!s->topups)
-        return no_memory(e);
-    HF_TRY(add_closed(m, s, e));
-    HF_TRY(add_open_hour(m, s, e));
-    HF_TRY(add_topups(m, s, e));
-    if (merge_lines(s) != RC_OK)
-        return err_set(e, RC_LIMIT, "statement: the total passes the range of money");
-    *ret = statement_json(m, s);
-    return *ret ? RC_OK : no_memory(e);
+    struct sql_stmt *q;
+
+    HF_TRY(sql_query(s->m->sql, e, &q,
+                     "SELECT COALESCE(SUM(l.amount_nano), 0) FROM posting p JOIN posting_line l "
+                     "ON l.id BETWEEN (p.id << 24) AND (p.id << 24) + 1 "
+                     "WHERE p.account = ? AND l.side = ? AND (p.kind = ? AND p.hour >= ? AND p.hour < ? OR "
+                     "p.kind IN (?, ?, ?, ?) AND p.time_ns >= ? AND p.time_ns < ?)",
+                     "iiiiiiiiiii", (int64_t)s->account->id, (int64_t)LEDGER_PREPAID, (int64_t)LEDGER_USAGE,
+                     hour_of(s->begin_ns), hour_of(s->end_ns), (int64_t)LEDGER_PACK, (int64_t)LEDGER_CHARGE,
+                     (int64_t)LEDGER_CREDIT, (int64_t)LEDGER_LATE_FEE, s->begin_ns, s->end_ns));
+    enum rc rc = sql_next(q, e);
+    if (rc != RC_OK)
+        return rc == RC_END ? RC_CORRUPT : rc;
+    *ret = -sql_i64(q, 0);
+    sql_done(q);
+    return RC_OK;
+}
+
+static enum rc put_paid(struct statement *s, struct err *e)
+{
+    int64_t cash, vouchers;
+
+    HF_TRY(paid_in_cash(s, &cash, e));
+    if ((holds_open_hour(s) && money_add(cash, s->open.cash_nano, &cash) != RC_OK) ||
+        money_add(s->total_nano, -cash, &vouchers) != RC_OK)
+        return err_set(e, RC_LIMIT, "account %s: what was paid passes the range of money", s->account->name);
+    json_t *paid = json_pack("{s:o, s:o}", "cash", money_json(cash), "vouchers", money_json(vouchers));
+    return put_json(s->out, "paid", paid) ? RC_OK : query_no_memory(e);
+}
+
+/* ---- records of money ---- */
+
+struct money_lists {
+    json_t *topups, *money;
+};
+
+static enum rc add_money(void *ctx, const struct ledger_money *r)
+{
+    struct money_lists *l = ctx;
+    json_t *one = json_pack("{s:o, s:o, s:o}", "time", time_json(r->time_ns), "amount", money_json(r->amount_nano),
+                            "ref", view_json(r->kind == LEDGER_TOPUP || r->ref.n > 0 ? r->ref : r->names));
+
+    if (r->kind == LEDGER_TOPUP)
+        return push_json(l->topups, one) ? RC_OK : RC_NOMEM;
+    bool whole =
+        put_json(one, "kind", json_string(ledger_kind_name(r->kind))) && put_json(one, "note", view_json(r->note));
+    return push_json(l->money, one) && whole ? RC_OK : RC_NOMEM;
+}
+
+static enum rc put_money(struct statement *s, struct err *e)
+{
+    struct money_lists l = {json_array(), json_array()};
+    bool whole = put_json(s->out, "topups", l.topups);
+
+    if (!put_json(s->out, "money", l.money) || !whole)
+        return query_no_memory(e);
+    enum rc rc = ledger_money_each(s->m->sql, s->account->id, s->begin_ns, s->end_ns, add_money, &l, e);
+    return rc == RC_NOMEM ? query_no_memory(e) : rc;
+}
+
+/* ---- packs and vouchers, as they are now ---- */
+
+static json_t *end_json(int64_t until_ns)
+{
+    return until_ns > 0 ? time_json(until_ns) : json_null();
+}
+
+static json_t *pack_json(const struct statement *s, size_t i)
+{
+    const struct meter_pack *p = &s->account->pack[i];
+    unsigned __int128 left = s->open.pack_left ? s->open.pack_left[i] : p->left;
+    char quantity[QUANTITY_TEXT_MAX], remaining[QUANTITY_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "item", price_cell_name(p->cell), "quantity",
+                     quantity_text(p->quantity, p->divisor, quantity), "remaining",
+                     quantity_text(left, p->divisor, remaining), "unit", cell_unit(s->account->prices, p->cell), "from",
+                     time_json(p->from_ns), "until", end_json(p->until_ns));
+}
+
+static enum rc voucher_scope(const struct statement *s, uint64_t seq, json_t **ret, struct err *e)
+{
+    struct sql_stmt *q;
+
+    HF_TRY(sql_query(s->m->sql, e, &q, "SELECT scope FROM money WHERE account = ? AND seq = ?", "ii",
+                     (int64_t)s->account->id, (int64_t)seq));
+    enum rc rc = sql_next(q, e);
+    if (rc != RC_OK && rc != RC_END)
+        return rc;
+    *ret = view_json(rc == RC_OK ? sql_text(q, 0) : VIEW(""));
+    if (rc == RC_OK)
+        sql_done(q);
+    return RC_OK;
+}
+
+static enum rc voucher_json(const struct statement *s, size_t i, json_t **ret, struct err *e)
+{
+    const struct meter_voucher *v = &s->account->voucher[i];
+    json_t *scope;
+
+    HF_TRY(voucher_scope(s, v->seq, &scope, e));
+    *ret = json_pack("{s:o, s:o, s:o, s:o}", "amount", money_json(v->amount_nano), "remaining",
+                     money_json(s->open.voucher_left ? s->open.voucher_left[i] : v->left_nano), "until",
+                     end_json(v->until_ns), "scope", scope);
+    return RC_OK;
+}
+
+static enum rc put_packs(struct statement *s, struct err *e)
+{
+    json_t *packs = json_array(), *vouchers = json_array(), *one;
+    bool whole = put_json(s->out, "packs", packs);
+
+    if (!put_json(s->out, "vouchers", vouchers) || !whole)
+        return query_no_memory(e);
+    for (size_t i = 0; i < s->account->n_packs; i++) {
+        if (!push_json(packs, pack_json(s, i)))
+            return query_no_memory(e);
+    }
+    for (size_t i = 0; i < s->account->n_vouchers; i++) {
+        HF_TRY(voucher_json(s, i, &one, e));
+        if (!push_json(vouchers, one))
+            return query_no_memory(e);
+    }
+    return RC_OK;
+}
+
+/* ---- */
+
+static enum rc put_head(struct statement *s, int64_t now_ns, struct err *e)
+{
+    const struct price_book *b = s->account->prices;
+    char month[MONTH_TEXT_MAX];
+    json_t *balance;
+    int64_t nano;
+
+    if (account_unknown(s->account, now_ns)) {
+        balance = json_string("unknown");
+    } else {
+        if (meter_balance(s->m, s->account, now_ns, &nano) != RC_OK)
+            return err_set(e, RC_LIMIT, "account %s: the balance passes the range of money", s->account->name);
+        balance = money_json(nano);
+    }
+    s->out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "account", s->account->name, "month", month_text(s->month, month),
+                       "time_zone", b->time_zone, "currency", b->currency, "balance", balance);
+    return s->out ? RC_OK : query_no_memory(e);
+}
+
+static enum rc build(struct statement *s, int64_t now_ns, struct err *e)
+{
+    HF_TRY(month_lines_load(s->m, s->account, s->month, &s->lines, e));
+    drop_silent_lines(s);
+    if (sum_lines(s) != RC_OK)
+        return err_set(e, RC_LIMIT, "account %s: the total passes the range of money", s->account->name);
+    enum rc rc = meter_charge(s->m, s->account, &s->open);
+    if (rc != RC_OK)
+        return err_set(e, rc, "account %s: the open hour: %s", s->account->name, rc_name(rc));
+    HF_TRY(put_head(s, now_ns, e));
+    if (!put_lines(s))
+        return query_no_memory(e);
+    rc = put_invoice(s);
+    if (rc != RC_OK)
+        return err_set(e, rc, "account %s: the invoice: %s", s->account->name, rc_name(rc));
+    HF_TRY(put_paid(s, e));
+    HF_TRY(put_money(s, e));
+    return put_packs(s, e);
 }
 
 static enum rc statement_of(struct meter *m, struct view name, struct view month, int64_t now_ns, json_t **ret,
                             struct err *e)
 {
-    struct statement s = {.account = meter_account_named(m, name)};
-    json_t *made = NULL;
+    struct statement s = {.m = m};
 
-    if (!s.account)
-        return err_set(e, RC_NOT_FOUND, "there is no account `%.*s`; `holdfast account list` shows them",
-                       (int)(name.n < ACCOUNT_NAME_MAX ? name.n : ACCOUNT_NAME_MAX), name.p);
-    if (month.n > 0)
-        HF_TRY(month_parse(month, &s.month, e));
-    else
-        s.month = meter_month_of(now_ns / NS_PER_S / HOUR_S, s.account->prices->utc_offset_s);
-    enum rc rc = build(m, &s, &made, e);
-    free(s.line);
-    json_decref(s.topups);
+    HF_TRY(query_account(m, name, &s.account, e));
+    HF_TRY(query_month(s.account, month, now_ns, &s.month, e));
+    s.begin_ns = month_start_ns(s.month, s.account->prices->utc_offset_s);
+    s.end_ns = month_start_ns(month_after(s.month), s.account->prices->utc_offset_s);
+    enum rc rc = build(&s, now_ns, e);
+    month_lines_free(&s.lines);
+    charge_free(&s.open);
     if (rc == RC_OK)
-        *ret = made;
+        *ret = s.out;
+    else
+        json_decref(s.out);
     return rc;
 }
 

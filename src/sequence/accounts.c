@@ -1,4 +1,4 @@
-/* Accounts, top-ups and keys: check, write the record, wait until the reader has it. One at a time: the caller holds
+/* Accounts, money and keys: check, write the record, wait until the reader has it. One at a time: the caller holds
  * the control lock. */
 #include "sequence/engine_priv.h"
 
@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Writes one account record and waits for its effect. */
-static enum rc record(struct engine *g, const struct account_rec *rec, struct err *e)
+static enum rc record(struct engine *g, const struct account_rec *rec, uint64_t *ret_seq, struct err *e)
 {
     struct buf payload = BUF(JOURNAL_PAYLOAD_MAX);
     struct seq_req req = {.type = rec->type, .urgent = true};
@@ -21,6 +21,7 @@ static enum rc record(struct engine *g, const struct account_rec *rec, struct er
     buf_free(&payload);
     if (rc != RC_OK)
         return err_set(e, rc, "%s", req.err.text);
+    *ret_seq = req.seq;
     return meter_wait(g->meter, req.seq, e);
 }
 
@@ -32,37 +33,31 @@ static enum rc find(struct engine *g, struct view name, uint64_t *ret, struct er
                    (int)name.n, name.p);
 }
 
-enum rc engine_account_create(struct engine *g, struct view name, struct view currency, struct view prices,
-                              struct view timetable, struct err *e)
+enum rc engine_account_record(struct engine *g, struct view account, struct account_rec *rec, uint64_t *ret_seq,
+                              struct err *e)
 {
-    struct account_rec rec = {
-        .type = REC_ACCOUNT, .name = name, .currency = currency, .prices = prices, .timetable = timetable};
-    uint64_t there = 0;
+    uint64_t seq = 0;
+    bool repeat = false;
 
-    HF_TRY(meter_check_account(g->meter, name, currency, prices, timetable, e));
-    if (registry_find(meter_registry(g->meter), name, &there) == RC_OK)
-        return err_set(e, RC_EXISTS, "an account called %.*s is there already", (int)name.n, name.p);
-    return record(g, &rec, e);
-}
-
-enum rc engine_topup(struct engine *g, struct view account, int64_t amount_nano, struct view ref, struct err *e)
-{
-    struct account_rec rec = {.type = REC_TOPUP, .amount_nano = amount_nano, .ref = ref};
-
-    HF_TRY(meter_check_topup(g->meter, account, amount_nano, ref, &rec.account, e));
-    return record(g, &rec, e);
+    HF_TRY(meter_check(g->meter, account, rec, &repeat, e));
+    if (!repeat)
+        HF_TRY(record(g, rec, &seq, e));
+    if (ret_seq)
+        *ret_seq = seq;
+    return RC_OK;
 }
 
 enum rc engine_key_create(struct engine *g, struct view account, char ret_access[ACCESS_KEY_MAX + 1],
                           char ret_secret[SECRET_KEY_MAX + 1], struct err *e)
 {
     struct account_rec rec = {.type = REC_KEY};
+    uint64_t seq;
 
     HF_TRY(find(g, account, &rec.account, e));
     key_make(g->os, ret_access, ret_secret);
     HF_TRY(keystore_put(g->keys, ret_access, ret_secret, e));
     rec.access_key = view_cstr(ret_access);
-    return record(g, &rec, e);
+    return record(g, &rec, &seq, e);
 }
 
 enum rc engine_key_revoke(struct engine *g, struct view access_key, struct err *e)
@@ -70,12 +65,13 @@ enum rc engine_key_revoke(struct engine *g, struct view access_key, struct err *
     struct account_rec rec = {.type = REC_KEY_REVOKE, .access_key = access_key};
     struct caller c;
     char name[ACCESS_KEY_MAX + 1];
+    uint64_t seq;
 
     if (!view_copy(access_key, name, sizeof name) || registry_key(meter_registry(g->meter), access_key, &c) != RC_OK)
         return err_set(e, RC_NOT_FOUND, "no such key is in use: `holdfast key list` shows those there are");
     explicit_bzero(c.secret, sizeof c.secret);
     rec.account = c.account;
-    HF_TRY(record(g, &rec, e));
+    HF_TRY(record(g, &rec, &seq, e));
     return keystore_delete(g->keys, name, e);
 }
 
@@ -97,6 +93,7 @@ static enum rc given_key(struct engine *g, const char *access_key, const char *s
     struct account_rec rec = {.type = REC_KEY, .account = ACCOUNT_DEFAULT, .access_key = view_cstr(access_key)};
     char have[SECRET_KEY_MAX + 1];
     struct caller c;
+    uint64_t seq;
 
     if (!key_text_ok(access_key, ACCESS_KEY_MAX) || strlen(secret) < 8 || strlen(secret) > SECRET_KEY_MAX)
         return err_set(
@@ -111,7 +108,7 @@ static enum rc given_key(struct engine *g, const char *access_key, const char *s
     *ret_made = !known;
     if (known && same)
         return RC_OK;
-    return record(g, &rec, e);
+    return record(g, &rec, &seq, e);
 }
 
 enum rc engine_first_key(struct engine *g, const char *access_key, const char *secret,

@@ -16,11 +16,23 @@ static bool must_stop(void *ctx)
     return stop;
 }
 
+/* At most so much of the newest history could an old copy of a disk pass for after a crash. */
+static void mark_when_due(struct engine *g)
+{
+    int64_t now = clock_mono_ns(g->os->clock);
+
+    if (now < g->bg->mark_due_ns)
+        return;
+    journal_mark(g->journal);
+    g->bg->mark_due_ns = now + MARK_EVERY_NS;
+}
+
 /* A pass of days gives way to the freeing of space as soon as that is what matters. */
 static bool scrub_must_stop(void *ctx)
 {
     struct engine *g = ctx;
 
+    mark_when_due(g);
     return must_stop(g) || journal_full(g->journal);
 }
 
@@ -115,6 +127,7 @@ static void *run(void *ctx)
         if (must_stop(g))
             continue;
         pthread_mutex_lock(&g->bg->work);
+        mark_when_due(g);
         store_account_space(g->store);
         heal_all(g);
         enum rc rc = engine_reclaim(g, g->bg->hold_ns, &e);

@@ -1,10 +1,12 @@
 /* One batch: decide against the overlay, stage, commit, apply, answer. The sequencer's thread only. */
 #include "sequence/seq_priv.h"
 
+#include "account/registry.h"
 #include "base/log.h"
 
 /* Invariant 1: an answer leaves only from answer_all after journal_commit and the catalog's write, or with a failure.
- * The overlay (s->txn) always holds exactly the effects of the records staged since the last commit. */
+ * The overlay (s->txn) and the sums for quotas (s->stored) always hold exactly the effects of the records staged since
+ * the last commit, so no number of writers at once passes a quota. */
 
 static void answer(struct seq *s, struct seq_req *r)
 {
@@ -13,8 +15,10 @@ static void answer(struct seq *s, struct seq_req *r)
     r->done(r);
 }
 
+/* Why it was refused does not matter any more: what that was decided on did not become durable. */
 static void fail(struct seq_req *r, enum rc rc, const char *why)
 {
+    r->cat.why = CAT_WHY_NONE;
     r->rc = err_set(&r->err, rc, "%s", why);
 }
 
@@ -41,6 +45,7 @@ static void drop_batch(struct seq *s)
         journal_abandon(s->journal);
     s->batch_open = false;
     cat_txn_reset(s->txn);
+    stored_drop(s->stored);
 }
 
 /* After this nothing is committed any more: the durable history and what readers hold may differ until a restart
@@ -80,6 +85,7 @@ enum rc seq_batch_commit(struct seq *s)
     s->batch_open = false;
     if (rc != RC_OK) {
         cat_txn_reset(s->txn);
+        stored_drop(s->stored);
         give_up(s, "the journal could not be written", &e);
     } else if ((rc = cat_txn_write(s->txn, &e)) != RC_OK) {
         /* Durable, but this process can no longer show it: the outcome is unknown to the client until a restart. */
@@ -90,6 +96,7 @@ enum rc seq_batch_commit(struct seq *s)
         answer_all(s, RC_UNAVAILABLE, s->broken);
         return rc;
     }
+    stored_commit(s->stored);
     atomic_fetch_add(&s->n_batches, 1);
     atomic_fetch_add(&s->n_records, n);
     answer_all(s, RC_OK, NULL);
@@ -110,6 +117,12 @@ static enum rc stage(struct seq *s, enum rec_type type, int64_t time_ns, struct 
     return rc;
 }
 
+static void fail_batch(struct seq *s)
+{
+    drop_batch(s);
+    answer_all(s, RC_UNAVAILABLE, "a record of the same batch could not be staged; try again");
+}
+
 /* As stage, with a new batch when the open one is full. Any failure drops the whole batch: the overlay could not be
  * unpicked. */
 static enum rc stage_or_roll(struct seq *s, enum rec_type type, int64_t time_ns, struct view payload,
@@ -122,10 +135,8 @@ static enum rc stage_or_roll(struct seq *s, enum rec_type type, int64_t time_ns,
         HF_TRY(begin(s, e));
         rc = stage(s, type, time_ns, payload, attach, ret, e);
     }
-    if (rc != RC_OK) {
-        drop_batch(s);
-        answer_all(s, RC_UNAVAILABLE, "a record of the same batch could not be staged; try again");
-    }
+    if (rc != RC_OK)
+        fail_batch(s);
     return rc;
 }
 
@@ -154,6 +165,32 @@ static void keep(struct seq *s, struct seq_req *r)
     s->staged_tail = r;
 }
 
+enum rc seq_batch_quota(void *ctx, const struct cat_rec *r)
+{
+    struct seq *s = ctx;
+    struct registry *registry = meter_registry(s->meter);
+    struct quota_change c = {.bucket = r->bucket_name};
+    struct stored_entry *x;
+    int64_t bytes = 0, objects = 0;
+
+    if (!registry_has_quota(registry, r->account))
+        return RC_OK;
+    for (unsigned i = 0; i < r->n_delta; i++) {
+        bytes += r->delta[i].bytes;
+        objects += r->delta[i].objects;
+    }
+    HF_TRY(stored_find(s->stored, r->account, r->bucket, &x));
+    stored_with(x, bytes, objects, &c);
+    return registry_quota(registry, &c, &s->deciding->err);
+}
+
+static enum rc gate(struct seq *s, struct seq_req *r)
+{
+    enum gate what = r->op->kind == CAT_BUCKET_CREATE ? GATE_NEW_BUCKET : GATE_WRITE;
+
+    return registry_gate(meter_registry(s->meter), r->op->account, what, &r->err);
+}
+
 /* RC_OK with *ret_record: there is a record to stage. Refusals are kept until what they were decided on is durable. */
 static enum rc decide(struct seq *s, struct seq_req *r, enum rec_type *type, struct view *payload, bool *ret_record)
 {
@@ -166,11 +203,31 @@ static enum rc decide(struct seq *s, struct seq_req *r, enum rec_type *type, str
         return RC_OK;
     }
     if (r->check_stage)
-        HF_TRY(registry_gate(meter_registry(s->meter), r->op->account, true, &r->err));
+        HF_TRY(gate(s, r));
     buf_clear(&s->payload);
+    s->deciding = r;
     HF_TRY(cat_decide(s->txn, r->op, type, &s->payload, &r->cat));
     *ret_record = !r->cat.nothing_to_do;
     *payload = buf_view(&s->payload);
+    return RC_OK;
+}
+
+/* The decided record of a request, into the overlay and the sums for quotas. */
+static enum rc stage_decided(struct seq *s, struct seq_req *r, enum rec_type type, struct view payload)
+{
+    struct view attach = r->op ? r->op->body : (struct view){NULL, 0};
+    struct stored_entry *x = NULL;
+    struct journal_rec rec;
+
+    if (r->cat.bucket != 0 && stored_find(s->stored, r->cat.account, r->cat.bucket, &x) != RC_OK) {
+        fail_batch(s);
+        return err_set(&r->err, RC_NOMEM, "out of memory");
+    }
+    HF_TRY(stage_or_roll(s, type, seq_now(s), payload, attach, &rec, &r->err));
+    if (x)
+        stored_stage(s->stored, x, r->cat.bytes, r->cat.objects, type == REC_BUCKET_DELETE);
+    r->seq = r->cat.seq = rec.seq;
+    r->cat.time_ns = rec.time_ns;
     return RC_OK;
 }
 
@@ -178,7 +235,6 @@ void seq_batch_take(struct seq *s, struct seq_req *r)
 {
     enum rec_type type = 0;
     struct view payload = {NULL, 0};
-    struct journal_rec rec;
     bool has_record = false;
 
     r->rc = begin(s, &r->err);
@@ -188,15 +244,11 @@ void seq_batch_take(struct seq *s, struct seq_req *r)
     }
     r->rc = decide(s, r, &type, &payload, &has_record);
     if (r->rc == RC_OK && has_record) {
-        struct view attach = r->op ? r->op->body : (struct view){NULL, 0};
-
-        r->rc = stage_or_roll(s, type, seq_now(s), payload, attach, &rec, &r->err);
+        r->rc = stage_decided(s, r, type, payload);
         if (r->rc != RC_OK) {
             answer(s, r);
             return;
         }
-        r->seq = r->cat.seq = rec.seq;
-        r->cat.time_ns = rec.time_ns;
     }
     keep(s, r);
 }
@@ -224,12 +276,15 @@ enum rc seq_batch_ticks(struct seq *s, int64_t to_ns, unsigned max, bool *ret_mo
     return RC_OK;
 }
 
-static enum rc write_all(struct seq *s, enum rec_type type, enum rc (*take)(struct meter *m, struct buf *payload))
+typedef enum rc take_fn(struct meter *m, enum rec_type *ret_type, struct buf *payload);
+
+static enum rc write_all(struct seq *s, take_fn *take)
 {
     struct buf b = BUF(PAYLOAD_MAX);
+    enum rec_type type = 0;
     enum rc rc;
 
-    while ((rc = take(s->meter, &b)) == RC_OK) {
+    while ((rc = take(s->meter, &type, &b)) == RC_OK) {
         rc = seq_batch_record(s, type, seq_now(s), buf_view(&b));
         if (rc != RC_OK)
             break;
@@ -239,17 +294,29 @@ static enum rc write_all(struct seq *s, enum rec_type type, enum rc (*take)(stru
     return rc == RC_END ? RC_OK : rc;
 }
 
+static enum rc take_usage(struct meter *m, enum rec_type *ret_type, struct buf *payload)
+{
+    *ret_type = REC_USAGE;
+    return meter_take_usage(m, payload);
+}
+
+static enum rc take_prices(struct meter *m, enum rec_type *ret_type, struct buf *payload)
+{
+    *ret_type = REC_PRICES;
+    return meter_take_prices(m, payload);
+}
+
 enum rc seq_batch_usage(struct seq *s)
 {
-    return write_all(s, REC_USAGE, meter_take_usage);
+    return write_all(s, take_usage);
 }
 
 enum rc seq_batch_prices(struct seq *s)
 {
-    return write_all(s, REC_PRICES, meter_take_prices);
+    return write_all(s, take_prices);
 }
 
-enum rc seq_batch_stages(struct seq *s)
+enum rc seq_batch_notes(struct seq *s)
 {
-    return write_all(s, REC_STAGE, meter_take_stage);
+    return write_all(s, meter_take_notes);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define REPLAY_BATCH 4096u
+#define REPLAY_BULK 65536u       /* of a rebuild: one sorted file each */
+#define REPLAY_BYTES (48u << 20) /* written earlier when the overlay is as large */
 #define DIR_CATALOG "catalog"
 
 static bool data_path(char *dst, const struct engine_cfg *cfg, const char *name)
@@ -44,8 +46,8 @@ static enum rc open_catalog(struct engine *g, const struct engine_cfg *cfg, stru
 
 typedef void progress_fn(void *ctx, uint64_t done, uint64_t total);
 
-/* The journal is the catalog's WAL: applies everything past its cursor. */
-static enum rc replay(struct engine *g, progress_fn *progress, void *ctx, struct err *e)
+/* The journal is the catalog's WAL: applies everything past its cursor, so many records at a time. */
+static enum rc replay(struct engine *g, unsigned batch, progress_fn *progress, void *ctx, struct err *e)
 {
     struct journal_reader *reader = NULL;
     struct cat_txn *txn = NULL;
@@ -64,7 +66,7 @@ static enum rc replay(struct engine *g, progress_fn *progress, void *ctx, struct
         if (rc != RC_OK)
             break;
         g->replayed++;
-        if (++pending < REPLAY_BATCH)
+        if (++pending < batch && cat_txn_bytes(txn) < REPLAY_BYTES)
             continue;
         pending = 0;
         rc = cat_txn_write(txn, e);
@@ -85,14 +87,14 @@ out:
 static enum rc replay_surely(struct engine *g, const struct engine_cfg *cfg, struct err *e)
 {
     bool from_nothing = cat_cursor(g->cat) == 0;
-    enum rc rc = replay(g, NULL, NULL, e);
+    enum rc rc = replay(g, REPLAY_BATCH, NULL, NULL, e);
 
     if (rc != RC_CORRUPT || from_nothing)
         return rc;
     log_warn("engine", "the catalog cannot take the journal's next records (%s): making it anew", e->text);
     HF_TRY(catalog_anew(g, cfg, e));
     g->replayed = 0;
-    return replay(g, NULL, NULL, e);
+    return replay(g, REPLAY_BATCH, NULL, NULL, e);
 }
 
 static void on_disk_failed(void *ctx, unsigned slot)
@@ -233,7 +235,11 @@ enum rc engine_rebuild(struct os *os, const struct engine_cfg *cfg,
     if (rc == RC_OK)
         rc = open_meter(g, cfg, e);
     if (rc == RC_OK)
-        rc = replay(g, progress, ctx, e);
+        rc = cat_bulk_begin(g->cat);
+    if (rc == RC_OK)
+        rc = replay(g, REPLAY_BULK, progress, ctx, e);
+    if (g->cat)
+        cat_bulk_end(g->cat);
     if (rc == RC_OK)
         rc = meter_wait(g->meter, journal_durable(g->journal), e);
     if (rc == RC_OK)

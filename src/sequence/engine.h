@@ -52,10 +52,11 @@ enum rc engine_first_key(struct engine *g, const char *access_key, const char *s
                          char ret_access[ACCESS_KEY_MAX + 1], char ret_secret[SECRET_KEY_MAX + 1], bool *ret_made,
                          struct err *e) HF_MUST_USE;
 /* Accounts and keys: check, record, wait for the reader. */
-enum rc engine_account_create(struct engine *g, struct view name, struct view currency, struct view prices,
-                              struct view timetable, struct err *e) HF_MUST_USE;
-enum rc engine_topup(struct engine *g, struct view account, int64_t amount_nano, struct view ref,
-                     struct err *e) HF_MUST_USE;
+/* Any account record of a person's making (not REC_KEY, REC_KEY_REVOKE, REC_USAGE, REC_STAGE): meter_check, then the
+ * record, then its effect. account: name of the account concerned; empty where the record names none. A repeat of the
+ * same ref is RC_OK and writes nothing (*ret_seq 0). ret_seq may be NULL. */
+enum rc engine_account_record(struct engine *g, struct view account, struct account_rec *rec, uint64_t *ret_seq,
+                              struct err *e) HF_MUST_USE;
 enum rc engine_key_create(struct engine *g, struct view account, char ret_access[ACCESS_KEY_MAX + 1],
                           char ret_secret[SECRET_KEY_MAX + 1], struct err *e) HF_MUST_USE;
 enum rc engine_key_revoke(struct engine *g, struct view access_key, struct err *e) HF_MUST_USE;

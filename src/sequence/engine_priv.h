@@ -14,10 +14,12 @@
 #define SCRUB_DEGRADED_NS (60LL * NS_PER_S)
 #define RECLAIM_EVERY_NS (5LL * NS_PER_S)
 #define RECLAIM_MAX 64u
+#define MARK_EVERY_NS (60LL * NS_PER_S)
 
 struct engine_bg {
     pthread_t thread;
     bool started;
+    int64_t mark_due_ns;  /* of the thread alone */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool closing;

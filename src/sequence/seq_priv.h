@@ -25,6 +25,9 @@ struct seq_command {
     struct seq_command *next;
 };
 
+struct stored;
+struct stored_entry;
+
 struct seq {
     struct os *os;
     struct diskset *disks;
@@ -44,7 +47,9 @@ struct seq {
 
     /* The sequencer's thread alone. */
     struct cat_txn *txn;
+    struct stored *stored; /* others may peek */
     struct buf payload;
+    struct seq_req *deciding;                  /* the request that a quota is asked about */
     struct seq_req *staged_head, *staged_tail; /* decided in the open batch; answered when it is durable */
     unsigned staged_records;
     bool batch_open, batch_full; /* batch_full: the disks are full, only urgent records are taken */
@@ -78,10 +83,29 @@ enum rc seq_batch_record(struct seq *s, enum rec_type type, int64_t time_ns, str
 enum rc seq_batch_commit(struct seq *s) HF_MUST_USE;
 /* Ticks due up to `to_ns`, at most `max`; *ret_more says whether some are left. */
 enum rc seq_batch_ticks(struct seq *s, int64_t to_ns, unsigned max, bool *ret_more) HF_MUST_USE;
-/* The running minute's usage and the meter's stage changes, as records. */
+/* The running minute's usage, and the stages and budgets' thresholds that the meter found, as records. */
 enum rc seq_batch_usage(struct seq *s) HF_MUST_USE;
-enum rc seq_batch_stages(struct seq *s) HF_MUST_USE;
+enum rc seq_batch_notes(struct seq *s) HF_MUST_USE;
 /* Price books and timetables that the journal does not know yet. */
 enum rc seq_batch_prices(struct seq *s) HF_MUST_USE;
+/* fits cat_txn_on_quota; ctx is the struct seq. */
+enum rc seq_batch_quota(void *ctx, const struct cat_rec *r) HF_MUST_USE;
+
+/* stored.c: bytes and objects of each account and bucket. But for stored_peek, of the sequencer's thread. */
+enum rc stored_new(struct stored **ret) HF_MUST_USE;
+void stored_free(struct stored *t);
+enum rc stored_seed(struct stored *t, const struct meter_stored *s) HF_MUST_USE;
+/* Made when it is not there. bucket is never 0. */
+enum rc stored_find(struct stored *t, uint64_t account, uint64_t bucket, struct stored_entry **ret) HF_MUST_USE;
+/* As they would be with this change, what is staged included; ret->bucket is left alone. */
+void stored_with(const struct stored_entry *x, int64_t bytes, int64_t objects, struct quota_change *ret);
+/* removed: the bucket goes with the commit. */
+void stored_stage(struct stored *t, struct stored_entry *x, int64_t bytes, int64_t objects, bool removed);
+/* All that was staged is durable; or never happened. */
+void stored_commit(struct stored *t);
+void stored_drop(struct stored *t);
+/* As stored_with, of what is durable. Any thread. */
+void stored_peek(struct stored *t, uint64_t account, uint64_t bucket, int64_t bytes, int64_t objects,
+                 struct quota_change *ret);
 
 #endif

@@ -88,7 +88,7 @@ static void log_epoch(struct seq *s)
              why.text);
 }
 
-/* What time alone makes due: ticks, the minute's usage, stage records. Failures are logged where they happen. */
+/* What time alone makes due: ticks, the minute's usage, the meter's notes. Failures are logged where they happen. */
 static void housekeeping(struct seq *s)
 {
     int64_t mono = clock_mono_ns(s->os->clock);
@@ -104,7 +104,7 @@ static void housekeeping(struct seq *s)
     } else if (mono >= s->usage_due_ns) {
         rc = seq_batch_usage(s);
         if (rc == RC_OK)
-            rc = seq_batch_stages(s);
+            rc = seq_batch_notes(s);
         s->usage_due_ns = mono + USAGE_EVERY_NS;
     }
     if (rc == RC_OK && s->staged_records > 0)
@@ -153,6 +153,31 @@ static void *run(void *ctx)
     return NULL;
 }
 
+struct seeding {
+    struct stored *stored;
+    enum rc rc;
+};
+
+static void seed_one(void *ctx, const struct meter_stored *of)
+{
+    struct seeding *x = ctx;
+
+    if (x->rc == RC_OK)
+        x->rc = stored_seed(x->stored, of);
+}
+
+/* What the journal's records so far have stored, as the meter has summed it. */
+static enum rc seed(struct seq *s)
+{
+    struct seeding x = {.rc = stored_new(&s->stored)};
+
+    if (x.rc != RC_OK)
+        return x.rc;
+    x.stored = s->stored;
+    HF_TRY(meter_each_stored(s->meter, seed_one, &x));
+    return x.rc;
+}
+
 enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct store *store, struct cat *c,
                  struct meter *m, const struct seq_cfg *cfg, struct seq **ret, struct err *e)
 {
@@ -179,6 +204,12 @@ enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct
         err_set(e, rc, "sequencer: out of memory");
         goto err0;
     }
+    cat_txn_on_quota(s->txn, seq_batch_quota, s);
+    rc = seed(s);
+    if (rc != RC_OK) {
+        err_set(e, rc, "sequencer: what is stored cannot be summed up");
+        goto err1;
+    }
     seq_time_init(s);
     s->epoch_seen = journal_epoch(j);
     s->usage_due_ns = clock_mono_ns(os->clock) + USAGE_EVERY_NS;
@@ -202,6 +233,7 @@ enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct
     *ret = s;
     return RC_OK;
 err1:
+    stored_free(s->stored);
     cat_txn_free(s->txn);
 err0:
     free(s);
@@ -216,7 +248,7 @@ static enum rc last_usage(void *ctx, struct err *e)
     if (s->broken)
         return RC_UNAVAILABLE;
     HF_TRY(seq_batch_usage(s));
-    HF_TRY(seq_batch_stages(s));
+    HF_TRY(seq_batch_notes(s));
     return seq_batch_commit(s);
 }
 
@@ -234,6 +266,7 @@ void seq_close(struct seq *s)
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
     cat_txn_free(s->txn);
+    stored_free(s->stored);
     buf_free(&s->payload);
     pthread_cond_destroy(&s->wake);
     pthread_cond_destroy(&s->command_done);
@@ -351,7 +384,7 @@ static enum rc settle_piece(void *ctx, struct err *e)
     struct seq *s = ctx;
 
     (void)e;
-    HF_TRY(seq_batch_stages(s));
+    HF_TRY(seq_batch_notes(s));
     return seq_batch_commit(s);
 }
 
@@ -387,6 +420,16 @@ enum rc seq_settle(struct seq *s, struct err *e)
     HF_TRY(wait_readers(s, e));
     HF_TRY(seq_run(s, settle_piece, s, e));
     return wait_readers(s, e);
+}
+
+enum rc seq_quota(struct seq *s, uint64_t account, const struct cat_bucket *b, int64_t bytes, int64_t objects,
+                  struct err *ret_message)
+{
+    struct quota_change c;
+
+    stored_peek(s->stored, account, b->id, bytes, objects, &c);
+    c.bucket = view_cstr(b->name);
+    return registry_quota(meter_registry(s->meter), &c, ret_message);
 }
 
 void seq_disk_failed(struct seq *s, unsigned slot)

@@ -1,8 +1,8 @@
 /* Holdfast: the sequencer: the one thread through which every change passes. It takes requests in order, decides
- * conditions and the account's stage against the catalog plus the overlay of everything sequenced before, stages their
- * records, commits the batch to the journal, applies it, and answers. No answer, a 412 included, leaves before what it
- * depends on is durable; a batch that fails fails all behind it (DESIGN §1). It also owns business time: ticks, the
- * minute's usage, epochs, reclaiming.
+ * conditions, quotas and the account's stage against the catalog plus the overlay of everything sequenced before,
+ * stages their records, commits the batch to the journal, applies it, and answers. No answer, a 412 included, leaves
+ * before what it depends on is durable; a batch that fails fails all behind it (DESIGN §1). It also owns business time:
+ * ticks, the minute's usage, epochs, reclaiming.
  *
  * Threads: seq_submit from any thread; `done` runs in the sequencer's thread and must not block. */
 #ifndef HF_SEQUENCE_SEQUENCE_H
@@ -33,7 +33,8 @@ struct seq_req {
     void (*done)(struct seq_req *r);
     void *ctx;
     /* out */
-    enum rc rc; /* RC_OK; RC_DENIED with err: the account is stopped; cat->why; RC_FULL; RC_UNAVAILABLE: not durable */
+    enum rc rc; /* RC_OK; RC_DENIED with err: the account is stopped, or with CAT_QUOTA a quota is reached; cat->why;
+                   RC_FULL; RC_UNAVAILABLE: not durable */
     struct cat_done cat;
     uint64_t seq;
     struct err err;
@@ -51,6 +52,10 @@ enum rc seq_advance(struct seq *s, int64_t by_ns, void (*progress)(void *ctx, in
                     void *ctx, struct err *e) HF_MUST_USE;
 /* Writes the running minute's usage and waits until all readers have applied everything committed so far. */
 enum rc seq_settle(struct seq *s, struct err *e) HF_MUST_USE;
+/* Would a quota refuse these bytes and objects more, by what is durable now? RC_DENIED with what a client reads: for
+ * those who want to know before they take a body; the commit decides. Any thread. */
+enum rc seq_quota(struct seq *s, uint64_t account, const struct cat_bucket *b, int64_t bytes, int64_t objects,
+                  struct err *ret_message) HF_MUST_USE;
 /* A disk failed in the store: leave it out of the journal too. Any thread. */
 void seq_disk_failed(struct seq *s, unsigned slot);
 /* Runs in the sequencer's thread between batches, for membership changes. */

@@ -1,9 +1,12 @@
 """Accounts by the virtual clock: a month's statement computed by hand, the stages as a real client sees them, top-ups that lift them."""
+import datetime
 from decimal import ROUND_HALF_UP, Decimal
 import os
 
 import pytest
 from botocore.exceptions import ClientError
+
+from harness import ROOT
 
 GIB = Decimal(1 << 30)
 NANO = Decimal("0.000000001")
@@ -142,3 +145,133 @@ def test_restart_and_kill_keep_the_ledger(acme):
     acme.kill()
     acme.start()
     assert acme.account("acme") == before
+
+
+def statements(d):
+    """Of the month before and of the present one: what a test of some days can have touched."""
+    now = d.json("account", "statement", "acme")
+    year, number = map(int, now["month"].split("-"))
+    before = f"{year - 1}-12" if number == 1 else f"{year}-{number - 1:02d}"
+    return [m for m in (d.json("account", "statement", "acme", "--month", before), now) if m["lines"]]
+
+
+def line_sums(d):
+    sums = {}
+    for m in statements(d):
+        for x in m["lines"]:
+            sums[x["item"]] = sums.get(x["item"], 0) + Decimal(x["amount"])
+    return sums
+
+
+def day_ahead(d, days):
+    now = datetime.datetime.fromisoformat(d.json("clock", "show")["now"].replace("Z", "+00:00"))
+    return (now + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def store(d, size=30_000_000):
+    d.client.create_bucket(Bucket="bkt")
+    d.client.put_object(Bucket="bkt", Key="k", Body=os.urandom(size))
+
+
+def test_a_voucher_pays_before_cash_for_what_it_covers_and_its_rest_ends_with_it(acme):
+    store(acme)
+    acme.cli("account", "topup", "acme", "10.00")
+    acme.cli("account", "voucher", "acme", "5.00", "--until", day_ahead(acme, 2), "--scope", "storage.STANDARD")
+    acme.cli("clock", "advance", "24h")
+    spent = line_sums(acme)
+    shown = statements(acme)[-1]["vouchers"][0]
+    assert Decimal(shown["remaining"]) == 5 - spent["storage.STANDARD"] and spent["storage.STANDARD"] > 0
+    assert Decimal(acme.account("acme")["balance"]) == 10 - spent["requests.STANDARD"]
+    acme.cli("clock", "advance", "48h")
+    assert Decimal(acme.account("acme")["vouchers"]) == 0
+    paid = sum(Decimal(m["paid"]["cash"]) for m in statements(acme))
+    assert Decimal(acme.account("acme")["balance"]) == 10 - paid and paid > spent["requests.STANDARD"]
+
+
+def test_a_pack_is_used_before_cash_and_its_end_is_a_cliff_ahead(acme):
+    acme.cli("account", "topup", "acme", "10.00")
+    acme.cli("account", "pack", "acme", "egress.internet", "0.001", "--until", day_ahead(acme, 300), "--cost", "0.50")
+    acme.cli("account", "pack", "acme", "storage.STANDARD", "1000", "--until", day_ahead(acme, 20))
+    store(acme)
+    acme.client.get_object(Bucket="bkt", Key="k", Range="bytes=0-2999999")["Body"].read()
+    acme.cli("clock", "advance", "24h")
+    sums = line_sums(acme)
+    assert sums["egress.internet"] == nano((3_000_000 - GIB / 1000) * Decimal("0.5") / GIB)
+    assert sums["storage.STANDARD"] == 0 and sums["pack"] == Decimal("0.5")
+    packs = {p["item"]: p for p in statements(acme)[-1]["packs"]}
+    assert Decimal(packs["egress.internet"]["remaining"]) == 0
+    assert 999 < Decimal(packs["storage.STANDARD"]["remaining"]) < 1000
+    clock = acme.json("account", "clock", "acme")
+    cliff = next(a for a in clock["ahead"] if a["what"] == "pack-expires")
+    assert Decimal(cliff["burn_per_day_after"]) >= Decimal(clock["burn_per_day"]) + nano(Decimal(30_000_000) / GIB * Decimal("0.118") / 30) - NANO
+    assert clock["zero_in_hours"] is not None
+
+
+def test_a_credit_limit_is_no_arrears_and_debt_beyond_it_costs_a_late_fee_a_day(acme):
+    store(acme)
+    acme.cli("account", "set", "acme", "--credit", "1.00")
+    acme.cli("account", "charge", "acme", "0.50", "--note", "support")
+    acme.cli("clock", "advance", "30h")
+    assert acme.account("acme")["stage"] == "active" and "late-fee" not in line_sums(acme)
+    acme.cli("account", "set", "acme", "--late-fee", "0.0005")
+    acme.cli("account", "charge", "acme", "10.00", "--note", "repair")
+    assert acme.account("acme")["stage"] in ("active", "warn")  # found by the next tick
+    acme.cli("clock", "advance", "24h")
+    assert acme.account("acme")["stage"] == "warn"
+    fee = line_sums(acme)["late-fee"]
+    assert nano(Decimal("9.5") * Decimal("0.0005")) <= fee <= nano(Decimal("9.6") * Decimal("0.0005"))
+
+
+def test_a_grace_with_its_proof_puts_off_the_stop(acme):
+    store(acme)
+    acme.cli("account", "charge", "acme", "1.00", "--note", "support")
+    acme.cli("clock", "advance", "1h")
+    acme.cli("account", "grace", "acme", "--until", day_ahead(acme, 5), "--proof", "mail of the third")
+    clock = acme.json("account", "clock", "acme")
+    assert clock["grace_until"] and abs(clock["stop_in_hours"] - 120) < 1
+    acme.cli("clock", "advance", "48h")
+    assert acme.account("acme")["stage"] == "warn" and acme.client.get_object(Bucket="bkt", Key="k")["Body"].read()
+    acme.cli("account", "grace", "acme", "--cancel")
+    acme.cli("clock", "advance", "1h")
+    assert acme.account("acme")["stage"] == "stop"
+
+
+def test_what_the_clock_says_prevents_the_stop_does_and_a_little_less_does_not(acme):
+    store(acme)
+    acme.cli("account", "topup", "acme", "0.02")
+    clock = acme.json("account", "clock", "acme")
+    need = Decimal(clock["to_prevent"]["stop"])
+    hours = int(clock["stop_in_hours"]) + 1
+    assert need > 0 and clock["zero_in_hours"] < clock["stop_in_hours"]
+    acme.cli("account", "due", "acme", "3.00", "--on", day_ahead(acme, 1), "--note", "renewal", "--ref", "r")
+    sooner = acme.json("account", "clock", "acme")
+    assert sooner["zero_in_hours"] <= 24 and Decimal(sooner["to_prevent"]["stop"]) > need
+    acme.cli("account", "due", "acme", "--cancel", "--ref", "r")
+    assert acme.json("account", "clock", "acme")["to_prevent"] == clock["to_prevent"]
+    acme.cli("account", "topup", "acme", str(need))
+    acme.cli("clock", "advance", f"{hours}h")
+    assert acme.account("acme")["stage"] in ("active", "warn")
+
+
+def test_a_price_change_leaves_old_usage_its_old_prices(acme, folder):
+    store(acme)
+    acme.cli("clock", "advance", "10h")
+    old = line_sums(acme)["storage.STANDARD"]
+    dear = folder / "dear.yaml"
+    dear.write_text((ROOT / "share" / "prices" / "tencent-cos.yaml").read_text().replace("0.118", "1.18"))
+    acme.cli("price", "load", str(dear))
+    acme.cli("clock", "advance", "10h")
+    prices = {}
+    for m in statements(acme):
+        for x in m["lines"]:
+            if x["item"] == "storage.STANDARD":
+                prices[Decimal(x["price"])] = prices.get(Decimal(x["price"]), 0) + Decimal(x["amount"])
+    assert set(prices) == {Decimal("0.118"), Decimal("1.18")}
+    hour = nano(12 * 30_000_000 * Decimal("0.118") / (30 * 288) / GIB)
+    assert old - NANO <= prices[Decimal("0.118")] <= old + hour  # the hour that was open keeps its price
+    assert 8 * 10 * hour <= prices[Decimal("1.18")] <= 11 * 10 * hour
+    same = acme.json("account", "statement", "acme"), acme.json("account", "show", "acme")
+    acme.stop()
+    acme.cli("rebuild")
+    acme.start()
+    assert (acme.json("account", "statement", "acme"), acme.json("account", "show", "acme")) == same

@@ -11,42 +11,40 @@ static void assert_same_line(const struct usage_line *a, const struct usage_line
     HF_ASSERT(a->account == b->account && a->bucket == b->bucket && view_eq(a->bucket_name, b->bucket_name));
     HF_ASSERT(view_eq(a->access_key, b->access_key) && a->class == b->class && a->status == b->status);
     HF_ASSERT(a->requests == b->requests && a->egress_bytes == b->egress_bytes && a->egress == b->egress);
+    HF_ASSERT(a->kind == b->kind && a->retrieved_bytes == b->retrieved_bytes);
+    HF_ASSERT(a->status >= 100 && a->status < 600 && a->kind > REQUEST_ALL && a->kind < REQUEST_KINDS);
+}
+
+static void assert_same_texts(const struct account_rec *a, const struct account_rec *b)
+{
+    HF_ASSERT(view_eq(a->name, b->name) && view_eq(a->currency, b->currency) && view_eq(a->upstream, b->upstream));
+    HF_ASSERT(view_eq(a->prices, b->prices) && view_eq(a->timetable, b->timetable) && view_eq(a->ref, b->ref));
+    HF_ASSERT(view_eq(a->access_key, b->access_key) && view_eq(a->text, b->text) && view_eq(a->scope, b->scope));
+    HF_ASSERT(view_eq(a->quantity, b->quantity) && view_eq(a->note, b->note) && view_eq(a->late_fee, b->late_fee));
+    HF_ASSERT(view_eq(a->actor, b->actor) && view_eq(a->role, b->role));
 }
 
 static void assert_same(const struct account_rec *a, const struct account_rec *b)
 {
-    switch (a->type) {
-    case REC_ACCOUNT:
-        HF_ASSERT(view_eq(a->name, b->name) && view_eq(a->currency, b->currency));
-        HF_ASSERT(view_eq(a->prices, b->prices) && view_eq(a->timetable, b->timetable));
-        break;
-    case REC_TOPUP:
-        HF_ASSERT(a->account == b->account && a->amount_nano == b->amount_nano && view_eq(a->ref, b->ref));
-        HF_ASSERT(a->amount_nano > 0);
-        break;
-    case REC_KEY:
-        HF_ASSERT(a->account == b->account && view_eq(a->access_key, b->access_key));
-        break;
-    case REC_KEY_REVOKE:
-        HF_ASSERT(view_eq(a->access_key, b->access_key));
-        break;
-    case REC_STAGE:
-        HF_ASSERT(a->account == b->account && a->stage == b->stage && a->cause == b->cause);
-        break;
-    case REC_PRICES:
-        HF_ASSERT(a->is_timetable == b->is_timetable && view_eq(a->name, b->name) && view_eq(a->text, b->text));
-        break;
-    default:
-        HF_ASSERT(a->n_usage == b->n_usage && a->n_usage > 0);
-        for (size_t i = 0; i < a->n_usage; i++)
-            assert_same_line(&a->usage[i], &b->usage[i]);
-    }
+    assert_same_texts(a, b);
+    HF_ASSERT(a->type == b->type && a->account == b->account && a->amount_nano == b->amount_nano);
+    HF_ASSERT(a->stage == b->stage && a->cause == b->cause && a->book == b->book && a->money == b->money);
+    HF_ASSERT(a->from_ns == b->from_ns && a->until_ns == b->until_ns && a->has_burn == b->has_burn);
+    HF_ASSERT(a->burn_nano == b->burn_nano && a->monthly == b->monthly && a->cancelled == b->cancelled);
+    HF_ASSERT(a->has_credit == b->has_credit && a->credit_nano == b->credit_nano && a->credit_nano >= 0);
+    HF_ASSERT(a->has_late_fee == b->has_late_fee && a->has_max_age == b->has_max_age && a->max_age_ns == b->max_age_ns);
+    HF_ASSERT(a->step == b->step && a->period == b->period && a->budget == b->budget && a->approved == b->approved);
+    HF_ASSERT(a->level == b->level && memcmp(a->quota, b->quota, sizeof(a->quota)) == 0);
+    HF_ASSERT(a->n_usage == b->n_usage && (a->n_usage > 0) == (a->type == REC_USAGE));
+    for (size_t i = 0; i < a->n_usage; i++)
+        assert_same_line(&a->usage[i], &b->usage[i]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum rec_type types[] = {REC_ACCOUNT, REC_TOPUP, REC_KEY,   REC_KEY_REVOKE,
-                                          REC_USAGE,   REC_STAGE, REC_PRICES};
+    static const enum rec_type types[] = {REC_ACCOUNT, REC_TOPUP,  REC_KEY,   REC_KEY_REVOKE, REC_USAGE,
+                                          REC_STAGE,   REC_PRICES, REC_MONEY, REC_BALANCE,    REC_GRACE,
+                                          REC_DUE,     REC_BUDGET, REC_QUOTA, REC_ACCOUNT_SET};
     struct arena arena = ARENA(ARENA_MAX);
     struct buf out = BUF(ARENA_MAX);
     struct account_rec first, again;

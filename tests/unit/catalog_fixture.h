@@ -29,8 +29,10 @@ struct fix {
     int64_t now_ns;
     bool batching; /* the test writes by itself */
     struct cat_done done;
-    int64_t bytes[CLASS_COUNT], objects[CLASS_COUNT]; /* sums of all deltas */
-    uint64_t next_offset;                             /* of pretended extents */
+    int64_t bytes[CLASS_COUNT], objects[CLASS_COUNT];   /* sums of all deltas */
+    int64_t kept_bytes[CLASS_COUNT], kept[CLASS_COUNT]; /* objects made less `gone`, of all classes but STANDARD */
+    struct cat_rec last;                                /* only gone, delta and their numbers */
+    uint64_t next_offset;                               /* of pretended extents */
     struct arena arena;
 };
 
@@ -63,6 +65,16 @@ static inline void fix_sum(struct fix *f, const struct journal_rec *rec)
         f->bytes[r.delta[i].class] += r.delta[i].bytes;
         f->objects[r.delta[i].class] += r.delta[i].objects;
     }
+    if (r.type == REC_OBJECT && r.class != CLASS_STANDARD) {
+        f->kept[r.class]++;
+        f->kept_bytes[r.class] += (int64_t)r.size;
+    }
+    for (unsigned i = 0; i < r.n_gone; i++) {
+        f->kept[r.gone[i].class]--;
+        f->kept_bytes[r.gone[i].class] -= (int64_t)r.gone[i].size;
+    }
+    f->last = (struct cat_rec){.type = r.type, .n_gone = r.n_gone};
+    memcpy(f->last.gone, r.gone, sizeof(r.gone));
     arena_free(&a);
 }
 
@@ -260,7 +272,7 @@ static inline void fix_dump(struct cat *c, uint8_t sha[32])
 
 struct fix_tally {
     struct fix *f;
-    int64_t bytes[CLASS_COUNT], objects[CLASS_COUNT];
+    int64_t bytes[CLASS_COUNT], objects[CLASS_COUNT], part_bytes[CLASS_COUNT];
     uint64_t currents, volume_extents, volume_bytes, all_extents, all_bytes;
 };
 
@@ -323,6 +335,7 @@ static inline void fix_tally_parts(struct fix_tally *t)
             struct cat_part_row p;
             assert_int_equal(cat_part_decode(pv, &p), RC_OK);
             t->bytes[u.class] += (int64_t)p.size;
+            t->part_bytes[u.class] += (int64_t)p.size;
             fix_tally_extents(t, p.extents);
             seen++;
         }
@@ -376,7 +389,8 @@ static inline void fix_check_live_extents(const struct fix_tally *t)
     assert_int_equal(bytes, t->volume_bytes);
 }
 
-/* Everything stored is what the meter was told, what the space rows say, what the extents say. */
+/* Everything stored is what the meter was told, by deltas and by what went, what the space rows say, what the extents
+ * say. */
 static inline void fix_check(struct fix *f)
 {
     struct fix_tally t = {.f = f};
@@ -389,6 +403,8 @@ static inline void fix_check(struct fix *f)
     for (unsigned i = 0; i < CLASS_COUNT; i++) {
         assert_true(t.bytes[i] == f->bytes[i]);
         assert_true(t.objects[i] == f->objects[i]);
+        assert_true(i == CLASS_STANDARD || t.objects[i] == f->kept[i]);
+        assert_true(i == CLASS_STANDARD || t.bytes[i] - t.part_bytes[i] == f->kept_bytes[i]);
     }
 }
 

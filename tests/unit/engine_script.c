@@ -3,6 +3,7 @@
 
 #include "base/money.h"
 #include "codec/codec.h"
+#include "sequence/seq_priv.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ static enum rc run_step(struct engine *g, size_t i)
     const struct step *s = &script_steps[i];
     struct cat_op op = {.key = s->key ? view_cstr(s->key) : view_of("", 0)};
     char access[ACCESS_KEY_MAX + 1], secret[SECRET_KEY_MAX + 1];
+    struct account_rec account;
     struct err e;
 
     switch (s->kind) {
@@ -162,9 +164,15 @@ static enum rc run_step(struct engine *g, size_t i)
     case STEP_MULTIPART:
         return multipart(g, s, i);
     case STEP_ACCOUNT:
-        return engine_account_create(g, VIEW("acme"), VIEW("CNY"), VIEW("tencent-cos"), VIEW("tencent-cos"), &e);
+        account = (struct account_rec){.type = REC_ACCOUNT,
+                                       .name = VIEW("acme"),
+                                       .currency = VIEW("CNY"),
+                                       .prices = VIEW("tencent-cos"),
+                                       .timetable = VIEW("tencent-cos")};
+        return engine_account_record(g, VIEW(""), &account, NULL, &e);
     case STEP_TOPUP:
-        return engine_topup(g, VIEW("acme"), MONEY_NANO, VIEW(""), &e);
+        account = (struct account_rec){.type = REC_TOPUP, .amount_nano = MONEY_NANO};
+        return engine_account_record(g, VIEW("acme"), &account, NULL, &e);
     case STEP_KEY:
         return engine_key_create(g, VIEW("acme"), access, secret, &e);
     }
@@ -241,6 +249,31 @@ static bool account_matches(struct engine *g, const struct script_state *want, s
     return ok;
 }
 
+struct comparing {
+    struct engine *g;
+    bool same;
+};
+
+static void compare_stored(void *ctx, const struct meter_stored *s)
+{
+    struct comparing *c = ctx;
+    struct quota_change now;
+
+    stored_peek(c->g->seq->stored, s->account, s->bucket, 0, 0, &now);
+    c->same &= now.bucket_bytes == s->bytes && now.bucket_objects == s->objects;
+}
+
+/* What quotas go by is what the meter has read. */
+static bool stored_matches(struct engine *g, struct err *why)
+{
+    struct comparing c = {g, true};
+
+    if (meter_each_stored(g->meter, compare_stored, &c) == RC_OK && c.same)
+        return true;
+    err_set(why, RC_CORRUPT, "the sequencer and the meter do not agree on what is stored");
+    return false;
+}
+
 bool script_matches(struct engine *g, const struct script_state *want, struct err *why)
 {
     struct arena a = ARENA(1u << 20);
@@ -254,5 +287,5 @@ bool script_matches(struct engine *g, const struct script_state *want, struct er
     for (int i = 0; ok && bucket && i < SCRIPT_KEYS; i++)
         ok = key_matches(g, b.id, i, want->writer[i], why);
     arena_free(&a);
-    return ok && account_matches(g, want, why);
+    return ok && account_matches(g, want, why) && stored_matches(g, why);
 }

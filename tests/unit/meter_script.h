@@ -16,7 +16,6 @@
 
 #define GIB ((int64_t)1 << 30)
 #define HOUR_NS (3600 * NS_PER_S)
-#define DAY_NS (24 * HOUR_NS)
 #define TICK_NS (300 * NS_PER_S)
 #define NOV_2026_CST 1793462400LL /* 2026-10-31T16:00:00Z: November begins in UTC+8 */
 
@@ -104,8 +103,21 @@ static inline void push_bytes(struct script *s, uint64_t account, uint64_t bucke
                         .class = class,
                         .requests = requests,
                         .n_delta = 1};
+    static const uint32_t parts[] = {1};
+    if (bytes > 0) { /* of an upload: any size */
+        r.size = (uint64_t)bytes;
+        r.upload = 1;
+        r.part_list = parts;
+        r.n_parts = 1;
+    }
     r.delta[0] = (struct cat_delta){.class = class, .bytes = bytes, .objects = bytes < 0 ? -1 : 1};
     push_cat(s, &r);
+}
+
+static inline void push_usage(struct script *s, const struct usage_line *line)
+{
+    const struct account_rec r = {.type = REC_USAGE, .usage = line, .n_usage = 1};
+    push_account_rec(s, &r);
 }
 
 static inline void push_reads(struct script *s, uint64_t account, uint64_t bucket, const char *name, unsigned status,
@@ -115,12 +127,51 @@ static inline void push_reads(struct script *s, uint64_t account, uint64_t bucke
                                     .bucket = bucket,
                                     .bucket_name = view_cstr(name),
                                     .access_key = VIEW("HFKEY"),
+                                    .kind = REQUEST_READ,
                                     .status = status,
                                     .requests = requests,
                                     .egress_bytes = egress,
                                     .egress = direction};
-    const struct account_rec r = {.type = REC_USAGE, .usage = &line, .n_usage = 1};
-    push_account_rec(s, &r);
+    push_usage(s, &line);
+}
+
+/* The record of an object that came (size) or went (created_ns). */
+static inline void push_object(struct script *s, uint64_t account, uint64_t bucket, const char *name,
+                               enum storage_class class, uint64_t size)
+{
+    struct cat_rec r = {.type = REC_OBJECT,
+                        .account = account,
+                        .bucket = bucket,
+                        .bucket_name = view_cstr(name),
+                        .key = VIEW("k"),
+                        .class = class,
+                        .size = size,
+                        .has_inline = true,
+                        .actor = VIEW("HFKEY"),
+                        .requests = 1,
+                        .n_delta = 1};
+    r.delta[0] = (struct cat_delta){.class = class, .bytes = (int64_t)size, .objects = 1};
+    push_cat(s, &r);
+}
+
+static inline void push_gone(struct script *s, uint64_t account, uint64_t bucket, const char *name,
+                             enum storage_class class, uint64_t size, int64_t created_ns)
+{
+    struct cat_rec r = {.type = REC_DELETE,
+                        .account = account,
+                        .bucket = bucket,
+                        .bucket_name = view_cstr(name),
+                        .key = VIEW("k"),
+                        .class = class,
+                        .actor = VIEW("HFKEY"),
+                        .requests = 1,
+                        .n_delta = 1};
+    r.delta[0] = (struct cat_delta){.class = class, .bytes = -(int64_t)size, .objects = -1};
+    if (class != CLASS_STANDARD) {
+        r.n_gone = 1;
+        r.gone[0] = (struct cat_gone){.class = class, .size = size, .created_ns = created_ns};
+    }
+    push_cat(s, &r);
 }
 
 static inline uint64_t push_tick(struct script *s)
@@ -241,7 +292,7 @@ static inline void digest_of(struct meter *m, uint8_t digest[32])
 static inline enum rc gate(struct meter *m, uint64_t account)
 {
     struct err e;
-    return registry_gate(meter_registry(m), account, false, &e);
+    return registry_gate(meter_registry(m), account, GATE_READ, &e);
 }
 
 struct walk {

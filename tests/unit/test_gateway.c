@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "account/registry.h"
 #include "gateway/auth.h"
 #include "gateway/gateway_priv.h"
 
@@ -352,6 +353,135 @@ static void checksums_of_pieces_are_those_of_the_whole(void **state)
     free(data);
 }
 
+/* ---- quotas and stages ---- */
+
+static void set_quota(const struct place *p, const char *bucket, enum quota_limit which, uint64_t limit)
+{
+    uint64_t all[QUOTA_LIMITS] = {QUOTA_NONE, QUOTA_NONE, QUOTA_NONE, QUOTA_NONE};
+    all[which] = limit;
+    struct registry *r = meter_registry(p->engine->meter);
+    assert_int_equal(registry_set_quota(r, ACCOUNT_DEFAULT, view_cstr(bucket), all), RC_OK);
+}
+
+static void a_full_bucket_takes_nothing_more_and_says_so_before_the_body(void **state)
+{
+    struct place *p = *state;
+    char *data = some_bytes(200000);
+    struct asked put = {.method = "PUT", .path = "/full/k", .body = view_of(data, 200000)};
+    assert_int_equal(status_of(p, (struct asked){.method = "PUT", .path = "/full"}), 200);
+    assert_int_equal(status_of(p, put), 200);
+    set_quota(p, "full", QUOTA_BYTES, 200001);
+    struct asked large = {.method = "PUT",
+                          .path = "/full/l",
+                          .length = 1u << 30,
+                          .hash = "UNSIGNED-PAYLOAD",
+                          .header = "Expect: 100-continue\r\n"};
+    assert_refused(p, large, 403, "QuotaExceeded");
+    assert_refused(p, (struct asked){.method = "PUT", .path = "/full/l", .header = "x-amz-copy-source: /full/k\r\n"},
+                   403, "AccessDenied");      /* not signed: that comes first */
+    assert_int_equal(status_of(p, put), 200); /* in its own place it takes no more room */
+    put.path = "/full/one";
+    put.body = VIEW("1");
+    assert_int_equal(status_of(p, put), 200);
+    put.path = "/full/two";
+    assert_refused(p, put, 403, "QuotaExceeded");
+    set_quota(p, "full", QUOTA_OBJECTS, 2);
+    put.body = VIEW("");
+    assert_refused(p, put, 403, "QuotaExceeded");
+    put.path = "/full/one";
+    assert_int_equal(status_of(p, put), 200);
+    set_quota(p, "full", QUOTA_OBJECTS, QUOTA_NONE);
+    free(data);
+}
+
+static void a_days_quota_is_taken_before_the_work(void **state)
+{
+    struct place *p = *state;
+    struct asked get = {.method = "GET", .path = "/daily/k"};
+    assert_int_equal(status_of(p, (struct asked){.method = "PUT", .path = "/daily"}), 200);
+    assert_int_equal(status_of(p, (struct asked){.method = "PUT", .path = "/daily/k", .body = VIEW("0123456789")}),
+                     200);
+    set_quota(p, "daily", QUOTA_EGRESS_DAY, 25);
+    assert_int_equal(status_of(p, get), 200);
+    assert_int_equal(status_of(p, get), 200);
+    assert_refused(p, get, 403, "QuotaExceeded");
+    assert_refused(p, (struct asked){.method = "GET", .path = "/daily"}, 403,
+                   "QuotaExceeded"); /* a list is egress too */
+    assert_int_equal(status_of(p, (struct asked){.method = "HEAD", .path = "/daily/k"}), 200);
+    get.header = "Range: bytes=0-4\r\n";
+    assert_int_equal(status_of(p, get), 206);
+    assert_refused(p, get, 403, "QuotaExceeded");
+    set_quota(p, "daily", QUOTA_REQUESTS_DAY, 0);
+    assert_refused(p, get, 403, "QuotaExceeded");
+    assert_refused(p, (struct asked){.method = "DELETE", .path = "/daily/k"}, 403, "QuotaExceeded");
+    assert_int_equal(status_of(p, (struct asked){.method = "GET", .path = "/"}), 200); /* names no bucket */
+    set_quota(p, "daily", QUOTA_REQUESTS_DAY, QUOTA_NONE);
+    assert_int_equal(status_of(p, get), 206);
+}
+
+static void a_stage_takes_new_buckets_first_and_the_keys_last(void **state)
+{
+    struct place *p = *state;
+    struct registry *r = meter_registry(p->engine->meter);
+    struct asked put = {.method = "PUT", .path = "/stages/k", .body = VIEW("x")},
+                 get = {.method = "GET", .path = "/stages/k"}, make = {.method = "PUT", .path = "/stages2"};
+    assert_int_equal(status_of(p, (struct asked){.method = "PUT", .path = "/stages"}), 200);
+    registry_set_stage(r, ACCOUNT_DEFAULT, STAGE_WARN, STAGE_NO_NEW_BUCKETS, -1);
+    assert_int_equal(status_of(p, put), 200);
+    assert_refused(p, make, 403, "AccountProblem");
+    registry_set_stage(r, ACCOUNT_DEFAULT, STAGE_STOP, STAGE_READ_ONLY, -1);
+    assert_refused(p, put, 403, "AccountProblem");
+    assert_int_equal(status_of(p, get), 200);
+    registry_set_stage(r, ACCOUNT_DEFAULT, STAGE_STOP, STAGE_NOTHING, -1);
+    assert_refused(p, get, 403, "AccountProblem");
+    registry_set_stage(r, ACCOUNT_DEFAULT, STAGE_STOP, STAGE_KEYS_INVALID, -1);
+    assert_refused(p, get, 403, "InvalidAccessKeyId");
+    registry_set_stage(r, ACCOUNT_DEFAULT, STAGE_ACTIVE, STAGE_ALL, 0);
+    assert_int_equal(status_of(p, make), 200);
+}
+
+/* ---- directions ---- */
+
+static void the_narrowest_network_gives_the_direction(void **state)
+{
+    (void)state;
+    static const char *const internal[] = {"10.0.0.0/8", "fd00::/8"}, *const cdn[] = {"10.9.0.0/16", "2001:db8::/32"},
+                             *const other[] = {"10.9.1.7", "172.16.0.0/12"};
+    struct gateway_cfg cfg = {
+        .egress_internal = {internal, 2}, .egress_cdn = {cdn, 2}, .egress_cross_region = {other, 2}};
+    struct gateway w = {0};
+    struct err e = {""};
+    assert_int_equal(gw_direction(&w, "10.1.2.3"), ITEM_EGRESS_INTERNET); /* no networks are named */
+    assert_int_equal(gw_nets_init(&w, &cfg, &e), RC_OK);
+    assert_int_equal(gw_direction(&w, "10.1.2.3"), ITEM_EGRESS_INTERNAL);
+    assert_int_equal(gw_direction(&w, "10.9.2.3"), ITEM_EGRESS_CDN);
+    assert_int_equal(gw_direction(&w, "::ffff:10.9.2.3"), ITEM_EGRESS_CDN);
+    assert_int_equal(gw_direction(&w, "10.9.1.7"), ITEM_EGRESS_CROSS_REGION);
+    assert_int_equal(gw_direction(&w, "172.31.255.255"), ITEM_EGRESS_CROSS_REGION);
+    assert_int_equal(gw_direction(&w, "172.32.0.0"), ITEM_EGRESS_INTERNET);
+    assert_int_equal(gw_direction(&w, "fd12::1"), ITEM_EGRESS_INTERNAL);
+    assert_int_equal(gw_direction(&w, "2001:db8:1::1"), ITEM_EGRESS_CDN);
+    assert_int_equal(gw_direction(&w, "2001:db9::1"), ITEM_EGRESS_INTERNET);
+    free(w.net);
+}
+
+static void networks_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"10.0.0.0/33"}, *const once[] = {"10.0.0.0/8"},
+                             *const again[] = {"10.77.0.0/8"};
+    struct gateway_cfg cfg = {.egress_cdn = {wrong, 1}};
+    struct gateway w = {0};
+    struct err e = {""};
+    assert_int_equal(gw_nets_init(&w, &cfg, &e), RC_INVALID);
+    assert_non_null(strstr(e.text, "egress cdn: \"10.0.0.0/33\""));
+    free(w.net);
+    w = (struct gateway){0};
+    cfg = (struct gateway_cfg){.egress_cdn = {once, 1}, .egress_internal = {again, 1}};
+    assert_int_equal(gw_nets_init(&w, &cfg, &e), RC_INVALID);
+    free(w.net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +493,11 @@ int main(void)
         cmocka_unit_test(strangers_are_told_nothing),
         cmocka_unit_test(clients_that_leave_in_the_middle_leave_nothing),
         cmocka_unit_test(a_setting_that_is_not_built_is_refused_and_read_as_never_set),
+        cmocka_unit_test(a_full_bucket_takes_nothing_more_and_says_so_before_the_body),
+        cmocka_unit_test(a_days_quota_is_taken_before_the_work),
+        cmocka_unit_test(a_stage_takes_new_buckets_first_and_the_keys_last),
+        cmocka_unit_test(the_narrowest_network_gives_the_direction),
+        cmocka_unit_test(networks_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

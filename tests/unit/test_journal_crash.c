@@ -142,6 +142,95 @@ static void a_crash_at_any_step_of_an_epoch_never_makes_two_histories(void **sta
     }
 }
 
+/* ---- an old copy of a disk ---- */
+
+struct copied {
+    char path[OS_PATH_MAX];
+    struct buf bytes;
+};
+struct backup {
+    struct rig *r;
+    struct copied *file;
+    size_t n;
+};
+enum { BACKUP_FILES_MAX = 64, BACKUP_FILE_MAX = 8 << 20 };
+
+static void copy_out(void *ctx, const char *path, uint64_t size)
+{
+    struct backup *b = ctx;
+    struct copied *c = &b->file[b->n];
+
+    (void)size;
+    if (strncmp(path, "/b/", 3) != 0)
+        return;
+    assert_in_range(b->n, 0, BACKUP_FILES_MAX - 1);
+    assert_true(snprintf(c->path, sizeof(c->path), "%s", path) < (int)sizeof(c->path));
+    c->bytes = BUF(BACKUP_FILE_MAX);
+    b->n++;
+}
+
+static void backup_take(struct backup *b)
+{
+    b->file = calloc(BACKUP_FILES_MAX, sizeof(*b->file));
+    assert_non_null(b->file);
+    os_sim_each(b->r->sim, copy_out, b);
+    for (size_t i = 0; i < b->n; i++)
+        assert_int_equal(os_read_file(b->r->os, b->file[i].path, &b->file[i].bytes, NULL), RC_OK);
+}
+
+static void forget_file(void *ctx, const char *path, uint64_t size)
+{
+    struct backup *b = ctx;
+
+    (void)size;
+    if (strncmp(path, "/b/", 3) == 0)
+        assert_true(snprintf(b->file[BACKUP_FILES_MAX - 1].path, OS_PATH_MAX, "%s", path) < OS_PATH_MAX);
+}
+
+static void backup_put_back(struct backup *b)
+{
+    for (;;) { /* one at a time: the list may not change while it is walked */
+        char *last = b->file[BACKUP_FILES_MAX - 1].path;
+        last[0] = '\0';
+        os_sim_each(b->r->sim, forget_file, b);
+        if (!last[0])
+            break;
+        assert_int_equal(os_unlink(b->r->os, last, NULL), RC_OK);
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        assert_int_equal(os_write_file(b->r->os, b->file[i].path, buf_view(&b->file[i].bytes), NULL), RC_OK);
+        buf_free(&b->file[i].bytes);
+    }
+    free(b->file);
+}
+
+static void an_old_copy_of_one_disk_is_not_believed_alone_after_a_crash(void **state)
+{
+    struct rig r;
+    struct backup b = {.r = &r};
+
+    (void)state;
+    rig_init(&r, 2, 77);
+    rig_must_open(&r);
+    rig_must_commit(&r, 0, 20);
+    rig_close(&r);
+    backup_take(&b);
+    rig_must_open(&r);
+    rig_must_commit(&r, 20, 60);
+    journal_mark(r.j);
+    os_sim_crash_at(r.sim, 1); /* no clean end: nothing more is written */
+    rig_close(&r);
+    os_sim_power_cut(r.sim, OS_SIM_LOSE_ALL);
+    os_sim_crash_at(r.sim, 0);
+    backup_put_back(&b);
+    os_sim_disk_set(r.sim, "/a", OS_SIM_DISK_ABSENT);
+    assert_int_not_equal(rig_open(&r), RC_OK);
+    assert_non_null(strstr(r.err.text, "attach a disk that holds them"));
+    os_sim_disk_set(r.sim, "/a", OS_SIM_DISK_OK);
+    check_whole(&r, 60, 60);
+    os_sim_free(r.sim);
+}
+
 static void script_replace(struct rig *r, uint64_t step)
 {
     unsigned slot;
@@ -200,6 +289,7 @@ int main(void)
         cmocka_unit_test(power_cut_with_three_members_and_with_one),
         cmocka_unit_test(a_killed_process_loses_nothing_either),
         cmocka_unit_test(power_cut_during_recovery),
+        cmocka_unit_test(an_old_copy_of_one_disk_is_not_believed_alone_after_a_crash),
         cmocka_unit_test(a_crash_at_any_step_of_an_epoch_never_makes_two_histories),
         cmocka_unit_test(a_crash_at_any_step_of_a_replace_loses_nothing),
     };

@@ -335,6 +335,51 @@ static void a_clean_close_keeps_everything(void **state)
     kv_close(kv);
 }
 
+/* Large overlays (written as files) and small ones in turn, over the same keys; also after the next open. */
+static void a_bulk_fill_agrees_with_a_model(void **state)
+{
+    enum { KEYS = 20000, ROUNDS = 12, LARGE = 9000, SMALL = 50 };
+    struct folder *f = *state;
+    int *model = calloc(KEYS, sizeof(*model));
+    struct kv *kv = open_at(f->db);
+    struct kv_txn *t;
+    uint64_t rng = 88172645463325252ull;
+    char k[16], v[16];
+
+    assert_non_null(model);
+    assert_int_equal(kv_bulk_begin(kv), RC_OK);
+    assert_int_equal(kv_txn_new(kv, &t), RC_OK);
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int i = 0; i < (round % 3 ? LARGE : SMALL); i++) {
+            rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+            int at = (int)(rng % KEYS);
+            snprintf(k, sizeof(k), "%d", at);
+            snprintf(v, sizeof(v), "%d", round);
+            expect_txn(t, FAM_B, k, model[at] ? (snprintf(v, sizeof(v), "%d", model[at]), v) : NULL);
+            snprintf(v, sizeof(v), "%d", round);
+            model[at] = rng & 0x30000 ? round : 0;
+            if (model[at])
+                put(t, FAM_B, k, v);
+            else
+                del(t, FAM_B, k);
+        }
+        assert_true(kv_txn_bytes(t) > 0);
+        assert_int_equal(kv_txn_write(t, NULL), RC_OK);
+        assert_int_equal(kv_txn_count(t), 0);
+    }
+    kv_bulk_end(kv);
+    kv_txn_free(t);
+    kv_close(kv);
+    kv = open_at(f->db);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(k, sizeof(k), "%d", i);
+        snprintf(v, sizeof(v), "%d", model[i]);
+        expect(kv, NULL, FAM_B, k, model[i] ? v : NULL);
+    }
+    kv_close(kv);
+    free(model);
+}
+
 /* Writes cursor i beside value i in another family, flushing at some, until it is killed in the middle. */
 static void write_and_die(const char *dir)
 {
@@ -535,6 +580,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_overlay_agrees_with_a_model),
         cmocka_unit_test(deletions_leave_the_memtable_when_somebody_iterates),
         cmocka_unit_test_setup_teardown(a_clean_close_keeps_everything, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_bulk_fill_agrees_with_a_model, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_crash_leaves_a_prefix_with_its_cursor, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(damaged_files_are_noticed_at_the_open, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_flipped_bit_in_a_small_database_is_noticed_at_the_open, folder_make,

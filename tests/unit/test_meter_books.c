@@ -50,6 +50,24 @@ static char *embedded_book_with(struct meter *m, const char *price)
     return out;
 }
 
+/* A line for each price, the old one first. */
+static void assert_two_prices(struct meter *m, int64_t now_ns, int64_t old, int64_t later)
+{
+    char text[MONEY_TEXT_MAX];
+    json_t *st = statement_of(m, "acme", "", now_ns), *lines = json_object_get(st, "lines");
+    unsigned seen = 0;
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        json_t *l = json_array_get(lines, i);
+        if (strcmp(text_of(l, "item"), "storage.STANDARD") != 0)
+            continue;
+        assert_string_equal(text_of(l, "price"), seen == 0 ? "0.118" : "0.236");
+        assert_string_equal(text_of(l, "amount"), money_text(seen == 0 ? old : later, text));
+        seen++;
+    }
+    assert_int_equal(seen, 2);
+    json_decref(st);
+}
+
 static void a_recorded_price_holds_from_the_next_hour_on(void **state)
 {
     (void)state;
@@ -62,7 +80,7 @@ static void a_recorded_price_holds_from_the_next_hour_on(void **state)
         buf_clear(&b);
         taken++;
     }
-    assert_int_equal(taken, 2); /* a price book and a timetable are built in */
+    assert_true(taken > 2); /* all that are built in */
     walk_run(&w);
     assert_int_equal(meter_take_prices(w.m, &b), RC_END);
     w.bucket = push_bucket(&w.s, w.account, "b");
@@ -80,19 +98,102 @@ static void a_recorded_price_holds_from_the_next_hour_on(void **state)
     json_decref(st);
     advance(&w.s, 1);
     walk_run(&w);
-    hour += by_hand((unsigned __int128)(1000 * GIB), 2 * STORAGE_NANO, STORAGE_DIVISOR);
-    st = statement_of(w.m, "acme", "", w.s.now_ns);
-    assert_line(st, "storage.STANDARD", "b", hour, "GB-month");
-    json_decref(st);
+    int64_t later = by_hand((unsigned __int128)(1000 * GIB), 2 * STORAGE_NANO, STORAGE_DIVISOR);
+    assert_two_prices(w.m, w.s.now_ns, hour, later);
     assert_int_equal(meter_reload(w.m, NULL), RC_OK);
-    st = statement_of(w.m, "acme", "", w.s.now_ns);
-    assert_line(st, "storage.STANDARD", "b", hour, "GB-month");
-    json_decref(st);
-    buf_clear(&b); /* the built-in text is not what the journal said last, so it is offered once more */
-    w.m->slot[0].offered = w.m->slot[1].offered = 0;
-    assert_int_equal(meter_take_prices(w.m, &b), RC_OK);
+    assert_two_prices(w.m, w.s.now_ns, hour, later);
+    assert_int_equal(meter_take_prices(w.m, &b), RC_END); /* every text is known to the journal */
     free(dear);
     buf_free(&b);
+    walk_end(&w);
+}
+
+static char *with_valid_from(const char *text, const char *date)
+{
+    size_t n = strlen(text) + 64;
+    char *out = malloc(n);
+    assert_non_null(out);
+    snprintf(out, n, "%svalid_from: %s\n", text, date);
+    return out;
+}
+
+static void push_prices(struct script *s, const char *text)
+{
+    const struct account_rec r = {.type = REC_PRICES, .name = VIEW("tencent-cos"), .text = view_cstr(text)};
+    push_account_rec(s, &r);
+}
+
+static int64_t storage_price(struct meter *m)
+{
+    struct decimal d = price_of(meter_prices(m, VIEW("tencent-cos")), 0, 0);
+    int64_t nano = d.num;
+    for (unsigned i = d.scale; i < 9; i++)
+        nano *= 10;
+    return nano;
+}
+
+static void a_version_waits_for_its_day_and_the_newest_of_a_day_rules(void **state)
+{
+    (void)state;
+    struct walk w;
+    walk_begin(&w);
+    char *now = embedded_book_with(w.m, "0.118");
+    char *dear = embedded_book_with(w.m, "0.236"), *ahead = with_valid_from(dear, "2026-11-02");
+    char *cheap = embedded_book_with(w.m, "0.059"), *other = with_valid_from(cheap, "2026-11-02");
+    push_prices(&w.s, now);
+    push_prices(&w.s, ahead);
+    advance(&w.s, DAY_NS - HOUR_NS);
+    walk_run(&w);
+    assert_int_equal(storage_price(w.m), 118000000);
+    push_prices(&w.s, now); /* said again: still only of a day before */
+    advance(&w.s, HOUR_NS);
+    walk_run(&w);
+    assert_int_equal(storage_price(w.m), 236000000); /* midnight in the book's zone */
+    push_prices(&w.s, other);
+    walk_run(&w);
+    assert_int_equal(storage_price(w.m), 236000000); /* not within an hour */
+    advance(&w.s, HOUR_NS);
+    walk_run(&w);
+    assert_int_equal(storage_price(w.m), 59000000);
+    assert_int_equal(meter_reload(w.m, NULL), RC_OK);
+    assert_int_equal(storage_price(w.m), 59000000);
+    free(now);
+    free(dear);
+    free(ahead);
+    free(cheap);
+    free(other);
+    walk_end(&w);
+}
+
+static void a_text_that_is_no_book_is_refused_and_the_reader_goes_on(void **state)
+{
+    (void)state;
+    struct walk w;
+    struct err e = {.text = ""};
+    bool repeat;
+    walk_begin(&w);
+    char *book = embedded_book_with(w.m, "0.118");
+    char *at = strstr(book, "currency: CNY");
+    assert_non_null(at);
+    memcpy(at, "currency: USD", 13);
+    push_prices(&w.s, "name: tencent-cos\nx: 1\n");
+    push_prices(&w.s, book); /* another currency under the same name */
+    advance(&w.s, HOUR_NS);
+    walk_run(&w);
+    struct sql_stmt *q;
+    assert_int_equal(sql_query(w.m->sql, NULL, &q, "SELECT COUNT(*) FROM refused_record", ""), RC_OK);
+    assert_int_equal(sql_next(q, NULL), RC_OK);
+    assert_int_equal(sql_i64(q, 0), 2);
+    sql_done(q);
+    struct account_rec r = {.type = REC_PRICES, .text = view_cstr(book)};
+    assert_int_equal(meter_check(w.m, VIEW(""), &r, &repeat, &e), RC_INVALID);
+    assert_non_null(strstr(e.text, "cannot become USD"));
+    memcpy(at, "currency: CNY", 13);
+    r = (struct account_rec){.type = REC_PRICES, .text = view_cstr(book)};
+    assert_int_equal(meter_check(w.m, VIEW(""), &r, &repeat, &e), RC_OK);
+    assert_true(view_eqs(r.name, "tencent-cos"));
+    assert_false(repeat);
+    free(book);
     walk_end(&w);
 }
 
@@ -110,11 +211,8 @@ static void an_override_with_a_mistake_stops_the_opening_with_its_place(void **s
     meter_close(m);
     assert_int_equal(os_write_file(os_sim_os(sim), "/data/prices/tencent-cos.yaml", view_cstr(cheap), NULL), RC_OK);
     assert_int_equal(meter_open(os_sim_os(sim), NULL, NULL, &cfg, &m, &e), RC_OK);
-    assert_int_equal(meter_prices(m, VIEW("tencent-cos"))->rate[0].price.num, 59);
+    assert_int_equal(price_of(meter_prices(m, VIEW("tencent-cos")), 0, 0).num, 59);
     meter_close(m);
-    assert_int_equal(os_write_file(os_sim_os(sim), "/data/prices/mine.yaml", view_cstr(cheap), NULL), RC_OK);
-    assert_int_equal(meter_open(os_sim_os(sim), NULL, NULL, &cfg, &m, &e), RC_INVALID); /* its name says otherwise */
-    assert_non_null(strstr(e.text, "/data/prices/mine.yaml:1:1"));
     assert_int_equal(os_write_file(os_sim_os(sim), "/data/prices/mine.yaml", VIEW("name: mine\nx: 1\n"), NULL), RC_OK);
     assert_int_equal(meter_open(os_sim_os(sim), NULL, NULL, &cfg, &m, &e), RC_INVALID);
     assert_non_null(strstr(e.text, "/data/prices/mine.yaml:"));
@@ -183,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_that_cannot_be_understood_is_corrupt_and_changes_nothing),
         cmocka_unit_test(a_recorded_price_holds_from_the_next_hour_on),
+        cmocka_unit_test(a_version_waits_for_its_day_and_the_newest_of_a_day_rules),
+        cmocka_unit_test(a_text_that_is_no_book_is_refused_and_the_reader_goes_on),
         cmocka_unit_test(an_override_with_a_mistake_stops_the_opening_with_its_place),
         cmocka_unit_test(keys_are_listed_with_their_times),
         cmocka_unit_test(gauges_show_bytes_balance_and_stage),

@@ -45,7 +45,7 @@ static void month_events(struct month *w)
         }
         if (roll(&w->seed) % 7 == 0) {
             uint64_t n = roll(&w->seed) % 500, bytes = roll(&w->seed);
-            push_reads(&w->s, w->account, w->bucket[b], month_buckets[b], n % 2 ? 2 : 4, n, bytes,
+            push_reads(&w->s, w->account, w->bucket[b], month_buckets[b], n % 2 ? 200 : 404, n, bytes,
                        ITEM_EGRESS_INTERNET);
             h->requests += n;
             h->egress += bytes;
@@ -156,11 +156,11 @@ static void half_a_nano_is_rounded_up_per_bucket_and_hour(void **state)
      * one bucket of two bytes costs 1. */
     for (unsigned i = 0; i < 2; i++) {
         uint64_t b = push_bucket(&s, account, i ? "b1" : "b0");
-        push_reads(&s, account, b, i ? "b1" : "b0", 2, 0, 1, ITEM_EGRESS_INTERNET);
+        push_reads(&s, account, b, i ? "b1" : "b0", 200, 0, 1, ITEM_EGRESS_INTERNET);
     }
     uint64_t c = push_bucket(&s, account, "c");
-    push_reads(&s, account, c, "c", 2, 0, 1, ITEM_EGRESS_INTERNET);
-    push_reads(&s, account, c, "c", 2, 0, 1, ITEM_EGRESS_INTERNET);
+    push_reads(&s, account, c, "c", 200, 0, 1, ITEM_EGRESS_INTERNET);
+    push_reads(&s, account, c, "c", 200, 0, 1, ITEM_EGRESS_INTERNET);
     advance(&s, HOUR_NS);
     struct meter *m = applied(&s);
     json_t *st = statement_of(m, "acme", "2026-11", s.now_ns);
@@ -201,10 +201,10 @@ static void directions_classes_and_failed_requests_have_their_own_lines(void **s
     struct script s = {.now_ns = NOV_2026_CST * NS_PER_S};
     uint64_t account = push_account(&s, "acme");
     uint64_t b = push_bucket(&s, account, "b");
-    push_reads(&s, account, b, "b", 2, 10, (uint64_t)GIB, ITEM_EGRESS_CDN);
-    push_reads(&s, account, b, "b", 4, 5, 0, ITEM_EGRESS_INTERNET); /* failed requests cost at COS */
-    push_reads(&s, account, b, "b", 5, 5, (uint64_t)GIB, ITEM_EGRESS_INTERNAL);
-    push_reads(&s, account, 0, "", 2, 3, 0, ITEM_EGRESS_INTERNET); /* ListBuckets names no bucket */
+    push_reads(&s, account, b, "b", 200, 10, (uint64_t)GIB, ITEM_EGRESS_CDN);
+    push_reads(&s, account, b, "b", 404, 5, 0, ITEM_EGRESS_INTERNET); /* failed requests cost at COS */
+    push_reads(&s, account, b, "b", 503, 5, (uint64_t)GIB, ITEM_EGRESS_INTERNAL);
+    push_reads(&s, account, 0, "", 200, 3, 0, ITEM_EGRESS_INTERNET); /* ListBuckets names no bucket */
     push_bytes(&s, account, b, "b", CLASS_DEEP_ARCHIVE, GIB, 1);
     push_tick(&s);
     struct meter *m = applied(&s);
@@ -265,7 +265,7 @@ static void an_unpaid_account_walks_to_purgeable_and_a_topup_lifts_it_at_once(vo
     assert_stage(&w, "purgeable", 0, 0);
     /* Storage went on billing: 120 days of a GiB, plus the requests, are owed. Less than that lifts nothing. */
     int64_t owed;
-    assert_int_equal(meter_balance(w.m, meter_account_of(w.m, w.account), &owed), RC_OK);
+    assert_int_equal(meter_balance(w.m, meter_account_of(w.m, w.account), w.s.now_ns, &owed), RC_OK);
     assert_true(owed < -4 * 118000000 && owed > -4 * 118000000 - 100000);
     push_topup(&w.s, w.account, -owed - 1, "");
     walk_run(&w);
@@ -301,13 +301,13 @@ static void hours_follow_the_balance_and_the_burn(void **state)
     assert_hours(w.m, "acme", w.s.now_ns, "runway_hours", runway);
     assert_stage(&w, "active", runway + 24, runway + 120 * 24);
     /* What is read counts for 24 hours. */
-    push_reads(&w.s, w.account, w.bucket, "b", 2, 0, (uint64_t)(2 * GIB), ITEM_EGRESS_INTERNET);
+    push_reads(&w.s, w.account, w.bucket, "b", 200, 0, (uint64_t)(2 * GIB), ITEM_EGRESS_INTERNET);
     walk_run(&w);
     assert_status(w.m, "acme", w.s.now_ns, "burn_per_day", "12.800001");
     advance(&w.s, 23 * HOUR_NS);
     walk_run(&w);
     assert_status(w.m, "acme", w.s.now_ns, "burn_per_day", "12.800001");
-    advance(&w.s, HOUR_NS);
+    advance(&w.s, 3 * DAY_NS); /* by then it is neither of the last day nor of most days */
     walk_run(&w);
     assert_status(w.m, "acme", w.s.now_ns, "burn_per_day", "11.80");
     assert_int_equal(meter_reload(w.m, NULL), RC_OK);
@@ -345,22 +345,23 @@ static void each_change_of_stage_is_handed_out_once_and_its_record_is_refused_tw
     struct buf b = BUF(4096);
     struct arena a = ARENA(4096);
     struct account_rec r;
+    enum rec_type type = REC_TICK;
     walk_begin(&w);
-    assert_int_equal(meter_take_stage(w.m, &b), RC_END);
+    assert_int_equal(meter_take_notes(w.m, &type, &b), RC_END);
     push_bucket(&w.s, w.account, "b");
     advance(&w.s, TICK_NS);
     uint64_t cause = w.s.rec[w.s.n - 1].seq;
     walk_run(&w);
-    assert_int_equal(meter_take_stage(w.m, &b), RC_OK);
+    assert_int_equal(meter_take_notes(w.m, &type, &b), RC_OK);
     assert_int_equal(account_rec_decode(REC_STAGE, buf_view(&b), &a, &r), RC_OK);
     assert_int_equal(r.account, w.account);
     assert_int_equal(r.stage, STAGE_WARN);
     assert_int_equal(r.cause, cause);
     assert_true(view_eqs(r.name, "acme"));
-    assert_int_equal(meter_take_stage(w.m, &b), RC_END);
+    assert_int_equal(meter_take_notes(w.m, &type, &b), RC_END);
     assert_int_equal(meter_reload(w.m, NULL), RC_OK); /* a restart before the record was written: offered again */
     buf_clear(&b);
-    assert_int_equal(meter_take_stage(w.m, &b), RC_OK);
+    assert_int_equal(meter_take_notes(w.m, &type, &b), RC_OK);
     uint64_t first = push(&w.s, REC_STAGE, &b);
     push(&w.s, REC_STAGE, &b);
     walk_run(&w);
@@ -370,7 +371,7 @@ static void each_change_of_stage_is_handed_out_once_and_its_record_is_refused_tw
     assert_int_equal(sql_i64(q, 0), first);
     sql_done(q);
     assert_int_equal(meter_reload(w.m, NULL), RC_OK);
-    assert_int_equal(meter_take_stage(w.m, &b), RC_END);
+    assert_int_equal(meter_take_notes(w.m, &type, &b), RC_END);
     buf_free(&b);
     arena_free(&a);
     walk_end(&w);
@@ -393,26 +394,64 @@ static void a_repeated_ref_is_paid_once(void **state)
     walk_end(&w);
 }
 
+static enum rc check_topup(struct meter *m, const char *name, int64_t nano, const char *ref, bool *repeat,
+                           struct err *e)
+{
+    struct account_rec r = {.type = REC_TOPUP, .amount_nano = nano, .ref = view_cstr(ref)};
+    return meter_check(m, view_cstr(name), &r, repeat, e);
+}
+
 static void a_topup_past_the_range_of_money_is_refused_and_poisons_nothing(void **state)
 {
     (void)state;
     struct walk w;
-    uint64_t id = 0;
+    bool repeat;
     struct err e = {.text = ""};
     walk_begin(&w);
-    assert_int_equal(meter_check_topup(w.m, VIEW("acme"), INT64_MAX, VIEW("R"), &id, &e), RC_OK);
-    assert_int_equal(id, w.account);
+    assert_int_equal(check_topup(w.m, "acme", INT64_MAX, "R", &repeat, &e), RC_OK);
+    assert_false(repeat);
     push_topup(&w.s, w.account, INT64_MAX, "");
     walk_run(&w);
-    assert_int_equal(meter_check_topup(w.m, VIEW("acme"), 1, VIEW(""), &id, &e), RC_LIMIT);
+    assert_int_equal(check_topup(w.m, "acme", 1, "", &repeat, &e), RC_LIMIT);
     push_topup(&w.s, w.account, 1, "");
     walk_run(&w);
     assert_status(w.m, "acme", w.s.now_ns, "balance", "9223372036.854775807");
-    assert_int_equal(meter_check_topup(w.m, VIEW("acme"), 0, VIEW(""), &id, &e), RC_INVALID);
-    assert_int_equal(meter_check_topup(w.m, VIEW("acme"), -5, VIEW(""), &id, &e), RC_INVALID);
-    assert_int_equal(meter_check_topup(w.m, VIEW("nobody"), 5, VIEW(""), &id, &e), RC_NOT_FOUND);
-    assert_int_equal(meter_check_topup(w.m, VIEW("default"), 5, VIEW(""), &id, &e), RC_INVALID);
+    assert_int_equal(check_topup(w.m, "acme", 0, "", &repeat, &e), RC_INVALID);
+    assert_int_equal(check_topup(w.m, "acme", -5, "", &repeat, &e), RC_INVALID);
+    assert_int_equal(check_topup(w.m, "nobody", 5, "", &repeat, &e), RC_NOT_FOUND);
+    assert_int_equal(check_topup(w.m, "default", 5, "", &repeat, &e), RC_INVALID);
     walk_end(&w);
+}
+
+static void a_repeat_is_told_from_a_ref_that_was_used_for_something_else(void **state)
+{
+    (void)state;
+    struct walk w;
+    bool repeat;
+    struct err e = {.text = ""};
+    walk_begin(&w);
+    push_topup(&w.s, w.account, 5 * MONEY_NANO, "R-7");
+    walk_run(&w);
+    assert_int_equal(check_topup(w.m, "acme", 5 * MONEY_NANO, "R-7", &repeat, &e), RC_OK);
+    assert_true(repeat);
+    assert_int_equal(check_topup(w.m, "acme", 6 * MONEY_NANO, "R-7", &repeat, &e), RC_CONFLICT);
+    assert_non_null(strstr(e.text, "R-7"));
+    struct account_rec r = {.type = REC_MONEY,
+                            .money = MONEY_CHARGE,
+                            .amount_nano = 5 * MONEY_NANO,
+                            .ref = VIEW("R-7"),
+                            .note = VIEW("support")};
+    assert_int_equal(meter_check(w.m, VIEW("acme"), &r, &repeat, &e), RC_CONFLICT);
+    walk_end(&w);
+}
+
+static enum rc check_account(struct meter *m, struct view name, struct view currency, struct view prices,
+                             struct view timetable, struct err *e)
+{
+    struct account_rec r = {
+        .type = REC_ACCOUNT, .name = name, .currency = currency, .prices = prices, .timetable = timetable};
+    bool repeat;
+    return meter_check(m, VIEW(""), &r, &repeat, e);
 }
 
 static void accounts_are_checked_before_they_are_recorded(void **state)
@@ -422,16 +461,16 @@ static void accounts_are_checked_before_they_are_recorded(void **state)
     struct err e;
     const struct view cos = VIEW("tencent-cos"), cny = VIEW("CNY");
     walk_begin(&w);
-    assert_int_equal(meter_check_account(w.m, VIEW("new"), cny, cos, cos, &e), RC_OK);
-    assert_int_equal(meter_check_account(w.m, VIEW("acme"), cny, cos, cos, &e), RC_EXISTS);
-    assert_int_equal(meter_check_account(w.m, VIEW("default"), cny, cos, cos, &e), RC_EXISTS);
+    assert_int_equal(check_account(w.m, VIEW("new"), cny, cos, cos, &e), RC_OK);
+    assert_int_equal(check_account(w.m, VIEW("acme"), cny, cos, cos, &e), RC_EXISTS);
+    assert_int_equal(check_account(w.m, VIEW("default"), cny, cos, cos, &e), RC_EXISTS);
     static const char *const bad[] = {
         "", "Acme", "-a", "a b", "a/b", "äcme", "0123456789012345678901234567890123456789012345678901234567890123"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(meter_check_account(w.m, view_cstr(bad[i]), cny, cos, cos, &e), RC_INVALID);
-    assert_int_equal(meter_check_account(w.m, VIEW("new"), VIEW("USD"), cos, cos, &e), RC_INVALID);
-    assert_int_equal(meter_check_account(w.m, VIEW("new"), cny, VIEW("x"), cos, &e), RC_INVALID);
-    assert_int_equal(meter_check_account(w.m, VIEW("new"), cny, cos, VIEW("x"), &e), RC_INVALID);
+        assert_int_equal(check_account(w.m, view_cstr(bad[i]), cny, cos, cos, &e), RC_INVALID);
+    assert_int_equal(check_account(w.m, VIEW("new"), VIEW("USD"), cos, cos, &e), RC_INVALID);
+    assert_int_equal(check_account(w.m, VIEW("new"), cny, VIEW("x"), cos, &e), RC_INVALID);
+    assert_int_equal(check_account(w.m, VIEW("new"), cny, cos, VIEW("x"), &e), RC_INVALID);
     walk_end(&w);
 }
 
@@ -449,6 +488,7 @@ int main(void)
         cmocka_unit_test(each_change_of_stage_is_handed_out_once_and_its_record_is_refused_twice),
         cmocka_unit_test(a_repeated_ref_is_paid_once),
         cmocka_unit_test(a_topup_past_the_range_of_money_is_refused_and_poisons_nothing),
+        cmocka_unit_test(a_repeat_is_told_from_a_ref_that_was_used_for_something_else),
         cmocka_unit_test(accounts_are_checked_before_they_are_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,10 @@ static struct cat_rec full_object(const struct extent *x, size_t n)
                         .egress_bytes = 5,
                         .actor = VIEW("HFKEY"),
                         .delta = {{CLASS_DEEP_ARCHIVE, 100, 1}, {CLASS_STANDARD, INT64_MIN, -1}},
-                        .n_delta = 2};
+                        .n_delta = 2,
+                        .gone = {{CLASS_STANDARD_IA, UINT64_MAX, -1}, {CLASS_ARCHIVE, 0, INT64_MAX}},
+                        .n_gone = 2,
+                        .egress = 7};
     for (size_t i = 0; i < n; i++)
         r.size += x[i].length;
     return r;
@@ -49,7 +52,9 @@ static void an_object_record_comes_back_as_it_went_in(void **state)
     assert_true(got.class == CLASS_DEEP_ARCHIVE && got.versioning == VERSIONING_SUSPENDED);
     assert_true(got.n_extents == 2 && got.extents[1].offset == 8192 && got.extents[1].owner == UINT64_MAX);
     assert_true(got.n_delta == 2 && got.delta[1].bytes == INT64_MIN && got.delta[1].objects == -1);
-    assert_true(got.egress_bytes == 5 && view_eqs(got.actor, "HFKEY"));
+    assert_true(got.egress_bytes == 5 && got.egress == 7 && view_eqs(got.actor, "HFKEY"));
+    assert_true(got.n_gone == 2 && got.gone[0].class == CLASS_STANDARD_IA && got.gone[0].size == UINT64_MAX);
+    assert_true(got.gone[0].created_ns == -1 && got.gone[1].created_ns == INT64_MAX);
     encode(&got, &again);
     assert_true(view_eq(buf_view(&b), buf_view(&again)));
     buf_free(&b);
@@ -122,6 +127,11 @@ static void what_cannot_be_is_corrupt(void **state)
     r.upload = 1;
     r.part_list = unordered;
     r.n_parts = 2;
+    expect_corrupt(REC_OBJECT, &r);
+    r = full_object(NULL, 0);
+    r.gone[0].class = CLASS_STANDARD; /* costs nothing to delete: never said */
+    expect_corrupt(REC_OBJECT, &r);
+    r.gone[0].class = CLASS_COUNT;
     expect_corrupt(REC_OBJECT, &r);
     r = full_object(NULL, 0);
     expect_corrupt(REC_PART, &r);

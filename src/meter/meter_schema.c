@@ -1,0 +1,180 @@
+/* Holdfast: the meter's tables in the control database. The ledger's and the budgets' are beside their own code. */
+#include "meter/meter_priv.h"
+
+const char meter_schema[] =
+    "CREATE TABLE meter_state ("
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " cursor INTEGER NOT NULL,"  /* last journal record that is in here */
+    " last_ns INTEGER NOT NULL," /* its time */
+    " open_hour INTEGER,"        /* hours since 1970; NULL before the first usage */
+    " last_slot INTEGER);"       /* last 5 minutes that had a tick */
+    "INSERT INTO meter_state VALUES (1, 0, 0, NULL, NULL);"
+    "CREATE TABLE account ("
+    " id INTEGER PRIMARY KEY," /* sequence of its record; 1 is default */
+    " name TEXT NOT NULL UNIQUE,"
+    " upstream TEXT NOT NULL," /* the cloud where it is; '' = a tenant */
+    " prices TEXT NOT NULL,"
+    " timetable TEXT NOT NULL,"
+    " next_prices TEXT NOT NULL," /* from the next hour on; '' = as is */
+    " next_timetable TEXT NOT NULL,"
+    " created_ns INTEGER NOT NULL,"
+    " balance_nano INTEGER NOT NULL,"
+    " reserved_nano INTEGER NOT NULL,"
+    " credit_nano INTEGER NOT NULL,"
+    " late_fee_nano INTEGER NOT NULL," /* share per day, in 10^-9 */
+    " max_age_ns INTEGER NOT NULL,"
+    " balance_ns INTEGER," /* of a balance that was set; NULL: never */
+    " burn_nano INTEGER NOT NULL,"
+    " grace_until_ns INTEGER NOT NULL,"
+    " below_since_ns INTEGER," /* NULL: not below zero */
+    " stage INTEGER NOT NULL,"
+    " samples INTEGER NOT NULL);"
+    "CREATE TABLE access_key ("
+    " access_key TEXT PRIMARY KEY,"
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " created_ns INTEGER NOT NULL,"
+    " revoked_ns INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE bucket ("
+    " account INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " tags TEXT NOT NULL DEFAULT '',"
+    " PRIMARY KEY (account, bucket)) WITHOUT ROWID;"
+    "CREATE TABLE stored (" /* what is not zero */
+    " account INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " class INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL,"
+    " objects INTEGER NOT NULL,"
+    " sampled INTEGER NOT NULL," /* open_usage has the samples up to this one of account.samples */
+    " PRIMARY KEY (account, bucket, class)) WITHOUT ROWID;"
+    "CREATE TABLE open_usage (" /* of the open hour, what is not zero */
+    " account INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " cell INTEGER NOT NULL,"
+    " quantity_hi INTEGER NOT NULL,"
+    " quantity_lo INTEGER NOT NULL,"
+    " PRIMARY KEY (account, bucket, cell)) WITHOUT ROWID;"
+    "CREATE TABLE day_usage (" /* of the business day, for quotas */
+    " account INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " day INTEGER NOT NULL,"
+    " requests INTEGER NOT NULL,"
+    " egress INTEGER NOT NULL,"
+    " PRIMARY KEY (account, bucket)) WITHOUT ROWID;"
+    "CREATE TABLE small_object (" /* how many objects of a size, where a minimum size may count */
+    " account INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " class INTEGER NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " n INTEGER NOT NULL,"
+    " PRIMARY KEY (account, bucket, class, size)) WITHOUT ROWID;"
+    "CREATE TABLE month_usage (" /* of closed hours and records of money; month as 202611 */
+    " account INTEGER NOT NULL,"
+    " month INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " cell INTEGER NOT NULL," /* item.cell */
+    " book INTEGER NOT NULL,"
+    " rate INTEGER NOT NULL,"
+    " ref INTEGER NOT NULL," /* of the pack that covered it, or the record of a pack or charge; 0 = none */
+    " first_seq INTEGER NOT NULL,"
+    " quantity_hi INTEGER NOT NULL,"
+    " quantity_lo INTEGER NOT NULL,"
+    " amount_nano INTEGER NOT NULL,"
+    " PRIMARY KEY (account, month, bucket, cell, book, rate, ref)) WITHOUT ROWID;"
+    "CREATE TABLE hour_usage (" /* of closed hours */
+    " account INTEGER NOT NULL,"
+    " hour INTEGER NOT NULL,"
+    " cell INTEGER NOT NULL,"
+    " quantity_hi INTEGER NOT NULL,"
+    " quantity_lo INTEGER NOT NULL,"
+    " list_nano INTEGER NOT NULL," /* at the book's prices, packs and vouchers not considered */
+    " PRIMARY KEY (account, hour, cell)) WITHOUT ROWID;"
+    "CREATE TABLE month_key_usage ("
+    " account INTEGER NOT NULL,"
+    " month INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL,"
+    " access_key TEXT NOT NULL,"
+    " cell INTEGER NOT NULL,"
+    " status INTEGER NOT NULL,"
+    " quantity_hi INTEGER NOT NULL,"
+    " quantity_lo INTEGER NOT NULL,"
+    " PRIMARY KEY (account, month, bucket, access_key, cell, status)) WITHOUT ROWID;"
+    "CREATE TABLE pack ("
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " cell INTEGER NOT NULL,"
+    " from_ns INTEGER NOT NULL,"
+    " until_ns INTEGER NOT NULL,"
+    " quantity_hi INTEGER NOT NULL," /* as metered; / divisor = units */
+    " quantity_lo INTEGER NOT NULL,"
+    " left_hi INTEGER NOT NULL,"
+    " left_lo INTEGER NOT NULL,"
+    " divisor_hi INTEGER NOT NULL,"
+    " divisor_lo INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL,"
+    " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+    "CREATE TABLE voucher ("
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " cells INTEGER NOT NULL," /* bit per cell */
+    " from_ns INTEGER NOT NULL,"
+    " until_ns INTEGER NOT NULL,"
+    " amount_nano INTEGER NOT NULL,"
+    " left_nano INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL,"
+    " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+    "CREATE TABLE reservation (" /* what is held now */
+    " account INTEGER NOT NULL,"
+    " ref TEXT NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " amount_nano INTEGER NOT NULL,"
+    " PRIMARY KEY (account, ref)) WITHOUT ROWID;"
+    "CREATE TABLE due (" /* what is known to come */
+    " account INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " at_ns INTEGER NOT NULL,"
+    " amount_nano INTEGER NOT NULL,"
+    " monthly INTEGER NOT NULL,"
+    " day INTEGER NOT NULL,"
+    " ref TEXT NOT NULL,"
+    " PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+    "CREATE TABLE quota (" /* bucket '' = the account; -1 = no limit */
+    " account INTEGER NOT NULL,"
+    " bucket TEXT NOT NULL,"
+    " bytes INTEGER NOT NULL,"
+    " objects INTEGER NOT NULL,"
+    " requests_day INTEGER NOT NULL,"
+    " egress_day INTEGER NOT NULL,"
+    " PRIMARY KEY (account, bucket)) WITHOUT ROWID;"
+    "CREATE TABLE refused_record (" /* what could not take effect */
+    " seq INTEGER PRIMARY KEY,"
+    " type INTEGER NOT NULL,"
+    " why TEXT NOT NULL);"
+    "CREATE TABLE stage_change ("
+    " cause INTEGER NOT NULL," /* sequence of the tick or payment */
+    " account INTEGER NOT NULL,"
+    " from_stage INTEGER NOT NULL,"
+    " to_stage INTEGER NOT NULL,"
+    " time_ns INTEGER NOT NULL,"
+    " recorded_seq INTEGER," /* of the REC_STAGE that said so */
+    " PRIMARY KEY (cause, account)) WITHOUT ROWID;"
+    "CREATE INDEX stage_unrecorded ON stage_change (cause) WHERE recorded_seq IS NULL;"
+    "CREATE TABLE book_text (" /* every text that priced or timed something; id as postings cite it */
+    " id INTEGER PRIMARY KEY,"
+    " kind INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " sha256 BLOB NOT NULL,"
+    " text TEXT NOT NULL);"
+    "CREATE TABLE book_version (" /* what the journal said, and when last */
+    " kind INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " id INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, name, id)) WITHOUT ROWID;"
+    "CREATE TABLE book_slot (" /* what of it is in force */
+    " kind INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " current INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, name)) WITHOUT ROWID;";
