@@ -436,6 +436,14 @@ def ten_million(bench):
     return many(bench, 10_000_000)
 
 
+def ten_million_restart(bench):
+    """--full: restart and rebuild with 10 000 000 objects, and nothing else."""
+    need_space(bench.folder, 10_000_000 * 2048 * 2)
+    with holdfast(bench.folder / "restart-10000000") as d:
+        fill(d, 10_000_000)
+        return restart_rows(d, bench, 10_000_000)
+
+
 def sustained_row(d, bench, objects):
     """Ten minutes of PUTs 4 KiB on top of what is there, in rounds of a minute, each behind ten seconds of the yardstick."""
     ours, theirs = [], []

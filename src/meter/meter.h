@@ -148,7 +148,8 @@ enum rc meter_clock_json(struct meter *m, struct view name, int64_t now_ns, json
  * cells), time. quantity, price and amount are decimal strings: GB-month (at most 15 digits behind the point) at the
  * price per GB-month, requests at the price of one, GB at the price per GB. amount: the sum of the posted hours and of
  * the open one; it differs from quantity x price only by the hours' rounding. total: of the lines. balance: now, as in
- * status. Of `default`, which is not charged, price and amounts are 0. */
+ * status. Of `default`, which is not charged, price and amounts are 0. Reading from a class that has no price for it is
+ * no line (the usage has it). packs and vouchers: those whose time meets the month, with what is left of them now. */
 enum rc meter_statement_json(struct meter *m, struct view name, struct view month, int64_t now_ns, json_t **ret,
                              struct err *e) HF_MUST_USE;
 /* {"account", "month", "lines": [{"bucket", "access_key", "item", "status", "quantity", "unit"}]}: who used it:

@@ -199,19 +199,28 @@ static enum rc allow_set(const struct meter *m, const struct meter_account *a, c
     return RC_OK;
 }
 
+/* What an account at a cloud takes: cash that moves changes the balance that was said until the next one is; what the
+ * cloud covers with packs and vouchers of its own is not known by item. */
+static enum rc allow_upstream(const struct meter_account *a, const struct account_rec *r, struct err *e)
+{
+    if (r->type == REC_MONEY && (r->money == MONEY_PACK || r->money == MONEY_VOUCHER))
+        return err_set(e, RC_INVALID,
+                       "account %s is at %s: its packs and vouchers are there; say the burn that is left with "
+                       "`holdfast account set-balance %s AMOUNT --burn B`, and what ends with `holdfast account due`",
+                       a->name, a->upstream, a->name);
+    if ((r->type == REC_MONEY || r->type == REC_TOPUP) && !a->has_balance)
+        return err_set(e, RC_INVALID,
+                       "the balance of account %s at %s is unknown: say it with `holdfast account set-balance`",
+                       a->name, a->upstream);
+    return RC_OK;
+}
+
 /* Which accounts take which records. */
 static enum rc allow_account(const struct meter_account *a, const struct account_rec *r, struct err *e)
 {
-    bool tenants_only = r->type == REC_TOPUP || r->type == REC_MONEY;
-
     if (a->id == ACCOUNT_DEFAULT)
         return err_set(e, RC_INVALID, "account %s is not charged, so it needs no money; use another account", a->name);
-    if (tenants_only && a->upstream[0])
-        return err_set(e, RC_INVALID,
-                       "account %s is at %s: its money is there; say its balance with "
-                       "`holdfast account set-balance`",
-                       a->name, a->upstream);
-    return RC_OK;
+    return a->upstream[0] ? allow_upstream(a, r, e) : RC_OK;
 }
 
 enum rc meter_money_allowed(struct meter *m, struct meter_account *a, const struct account_rec *r, int64_t time_ns,

@@ -102,7 +102,7 @@ static enum rc median_window(const struct gather *g, bool *ret_found, struct win
 static enum rc add_variable(struct gather *g)
 {
     int64_t cell_nano[PRICE_CELLS], total;
-    struct window median;
+    struct window median = {0};
     bool found;
 
     HF_TRY(sum_window(g, g->hour - DAY_HOURS + 1, g->hour, cell_nano, &total));

@@ -226,69 +226,93 @@ static enum rc put_money(struct statement *s, struct err *e)
     return rc == RC_NOMEM ? query_no_memory(e) : rc;
 }
 
-/* ---- packs and vouchers, as they are now ---- */
+/* ---- packs and vouchers that counted in the month, with what is left of them now ---- */
 
 static json_t *end_json(int64_t until_ns)
 {
     return until_ns > 0 ? time_json(until_ns) : json_null();
 }
 
-static json_t *pack_json(const struct statement *s, size_t i)
+/* Memory has those that still can have an effect; of the others the database knows. */
+static size_t pack_at(const struct statement *s, uint64_t seq)
 {
-    const struct meter_pack *p = &s->account->pack[i];
-    unsigned __int128 left = s->open.pack_left ? s->open.pack_left[i] : p->left;
+    size_t i = 0;
+    while (i < s->account->n_packs && s->account->pack[i].seq != seq)
+        i++;
+    return i;
+}
+
+static size_t voucher_at(const struct statement *s, uint64_t seq)
+{
+    size_t i = 0;
+    while (i < s->account->n_vouchers && s->account->voucher[i].seq != seq)
+        i++;
+    return i;
+}
+
+static json_t *pack_json(const struct statement *s, struct sql_stmt *q)
+{
+    struct meter_pack p = {.cell = (unsigned)sql_i64(q, 1),
+                           .quantity = ledger_join(sql_i64(q, 4), sql_i64(q, 5)),
+                           .left = ledger_join(sql_i64(q, 6), sql_i64(q, 7)),
+                           .divisor = ledger_join(sql_i64(q, 8), sql_i64(q, 9))};
+    size_t at = pack_at(s, (uint64_t)sql_i64(q, 0));
     char quantity[QUANTITY_TEXT_MAX], remaining[QUANTITY_TEXT_MAX];
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "item", price_cell_name(p->cell), "quantity",
-                     quantity_text(p->quantity, p->divisor, quantity), "remaining",
-                     quantity_text(left, p->divisor, remaining), "unit", cell_unit(s->account->prices, p->cell), "from",
-                     time_json(p->from_ns), "until", end_json(p->until_ns));
+    if (at < s->account->n_packs) {
+        p = s->account->pack[at];
+        if (s->open.pack_left) /* the open hour's use is taken off */
+            p.left = s->open.pack_left[at];
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "item", price_cell_name(p.cell), "quantity",
+                     quantity_text(p.quantity, p.divisor, quantity), "remaining",
+                     quantity_text(p.left, p.divisor, remaining), "unit", cell_unit(s->account->prices, p.cell), "from",
+                     time_json(sql_i64(q, 2)), "until", end_json(sql_i64(q, 3)));
 }
 
-static enum rc voucher_scope(const struct statement *s, uint64_t seq, json_t **ret, struct err *e)
+static json_t *voucher_json(const struct statement *s, struct sql_stmt *q)
+{
+    size_t at = voucher_at(s, (uint64_t)sql_i64(q, 0));
+    int64_t left = sql_i64(q, 2);
+
+    if (at < s->account->n_vouchers)
+        left = s->open.voucher_left ? s->open.voucher_left[at] : s->account->voucher[at].left_nano;
+    return json_pack("{s:o, s:o, s:o, s:o}", "amount", money_json(sql_i64(q, 1)), "remaining", money_json(left),
+                     "until", end_json(sql_i64(q, 3)), "scope", view_json(sql_text(q, 4)));
+}
+
+static enum rc put_each(const struct statement *s, const char *query,
+                        json_t *(*one)(const struct statement *, struct sql_stmt *), json_t *list, struct err *e)
 {
     struct sql_stmt *q;
+    enum rc rc;
 
-    HF_TRY(sql_query(s->m->sql, e, &q, "SELECT scope FROM money WHERE account = ? AND seq = ?", "ii",
-                     (int64_t)s->account->id, (int64_t)seq));
-    enum rc rc = sql_next(q, e);
-    if (rc != RC_OK && rc != RC_END)
-        return rc;
-    *ret = view_json(rc == RC_OK ? sql_text(q, 0) : VIEW(""));
-    if (rc == RC_OK)
-        sql_done(q);
-    return RC_OK;
-}
-
-static enum rc voucher_json(const struct statement *s, size_t i, json_t **ret, struct err *e)
-{
-    const struct meter_voucher *v = &s->account->voucher[i];
-    json_t *scope;
-
-    HF_TRY(voucher_scope(s, v->seq, &scope, e));
-    *ret = json_pack("{s:o, s:o, s:o, s:o}", "amount", money_json(v->amount_nano), "remaining",
-                     money_json(s->open.voucher_left ? s->open.voucher_left[i] : v->left_nano), "until",
-                     end_json(v->until_ns), "scope", scope);
-    return RC_OK;
+    HF_TRY(sql_query(s->m->sql, e, &q, query, "iii", (int64_t)s->account->id, s->end_ns, s->begin_ns));
+    while ((rc = sql_next(q, e)) == RC_OK) {
+        if (!push_json(list, one(s, q))) {
+            sql_done(q);
+            return query_no_memory(e);
+        }
+    }
+    return rc == RC_END ? RC_OK : rc;
 }
 
 static enum rc put_packs(struct statement *s, struct err *e)
 {
-    json_t *packs = json_array(), *vouchers = json_array(), *one;
+    json_t *packs = json_array(), *vouchers = json_array();
     bool whole = put_json(s->out, "packs", packs);
 
     if (!put_json(s->out, "vouchers", vouchers) || !whole)
         return query_no_memory(e);
-    for (size_t i = 0; i < s->account->n_packs; i++) {
-        if (!push_json(packs, pack_json(s, i)))
-            return query_no_memory(e);
-    }
-    for (size_t i = 0; i < s->account->n_vouchers; i++) {
-        HF_TRY(voucher_json(s, i, &one, e));
-        if (!push_json(vouchers, one))
-            return query_no_memory(e);
-    }
-    return RC_OK;
+    HF_TRY(put_each(s,
+                    "SELECT seq, cell, from_ns, until_ns, quantity_hi, quantity_lo, left_hi, left_lo, divisor_hi, "
+                    "divisor_lo FROM pack WHERE account = ? AND from_ns < ? AND until_ns > ? ORDER BY until_ns, seq",
+                    pack_json, packs, e));
+    return put_each(s,
+                    "SELECT v.seq, v.amount_nano, v.left_nano, v.until_ns, m.scope FROM voucher v JOIN money m ON "
+                    "m.account = v.account AND m.seq = v.seq WHERE v.account = ? AND v.from_ns < ? AND v.until_ns > ? "
+                    "ORDER BY v.until_ns, v.seq",
+                    voucher_json, vouchers, e);
 }
 
 /* ---- */

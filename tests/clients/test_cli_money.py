@@ -378,8 +378,14 @@ def test_the_balance_of_an_account_at_a_cloud_is_unknown_until_set_and_when_it_i
     assert d.json("account", "show", "tc-prod")["stage"] == "unknown"
     d.cli("account", "set-balance", "tc-prod", "-5")
     assert Decimal(d.json("account", "show", "tc-prod")["balance"]) == -5
-    refused = d.cli("account", "topup", "tc-prod", "5", check=False)  # its money is at the cloud
+    d.cli("account", "topup", "tc-prod", "5", "--ref", "paid-1")  # moves what was said, until the next balance is
+    d.cli("account", "topup", "tc-prod", "5", "--ref", "paid-1")
+    assert Decimal(d.json("account", "show", "tc-prod")["balance"]) == 0
+    refused = d.cli("account", "voucher", "tc-prod", "5", "--until", "2099-01-01", check=False)  # is at the cloud
     assert refused.returncode == 1 and "set-balance" in refused.stderr
+    d.cli("account", "create", "unsaid", "--upstream", "tencent")
+    refused = d.cli("account", "topup", "unsaid", "5", check=False)
+    assert refused.returncode == 1 and "unknown" in refused.stderr
     for bad in ("NaN", "1e5", ""):
         assert d.cli("account", "set-balance", "tc-prod", bad, check=False).returncode == 1
     assert d.cli("account", "set-balance", "tc-prod", "5", "--burn", "-1", check=False).returncode == 1
