@@ -219,8 +219,10 @@ enum MHD_Result dispatch(void *cls, struct MHD_Connection *conn, const char *url
         request_unhold(r);
     if (atomic_load(&s->aborting))
         return MHD_NO;
-    if (r->phase == PHASE_LINE)
+    if (r->phase == PHASE_LINE) {
+        watch_serve(r->peer);
         return head_piece(r, method, version);
+    }
     if (was_suspended && !resumed(r))
         return MHD_YES;
     if (r->aborted)

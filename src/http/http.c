@@ -70,19 +70,23 @@ static unsigned threads_of(const struct http_cfg *cfg)
     return n < THREADS_MIN ? THREADS_MIN : n > THREADS_MAX ? THREADS_MAX : n;
 }
 
+static unsigned idle_timeout_s(const struct http_cfg *cfg)
+{
+    return cfg->idle_timeout_s ? cfg->idle_timeout_s : IDLE_TIMEOUT_DEFAULT_S;
+}
+
 /* MHD_USE_TURBO: a connection is not shut down before it is closed, so that early_garbage can still speak. */
 static struct MHD_Daemon *daemon_start(struct http_server *s, const struct http_cfg *cfg)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_TURBO |
                      MHD_USE_NO_LISTEN_SOCKET;
     unsigned limit = cfg->connections_max ? cfg->connections_max : CONNECTIONS_DEFAULT;
-    unsigned timeout_s = cfg->idle_timeout_s ? cfg->idle_timeout_s : IDLE_TIMEOUT_DEFAULT_S;
     unsigned threads = threads_of(cfg);
     if (limit < threads)
         limit = threads;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, dispatch, s, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT, limit,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(cfg), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, request_begin, s,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, s,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s, MHD_OPTION_END);
@@ -121,6 +125,7 @@ enum rc http_open(const struct http_cfg *cfg, struct http_server **ret, struct e
     struct http_server *s = calloc(1, sizeof *s);
     if (!s)
         return err_set(e, RC_NOMEM, "out of memory for the HTTP server on %s", cfg->listen);
+    s->head_timeout_ns = (int64_t)idle_timeout_s(cfg) * NS_PER_S;
     s->handler = cfg->handler;
     TAILQ_INIT(&s->watched);
     enum rc rc = locks_init(s);

@@ -45,6 +45,7 @@ struct http_server {
     int wake_fd; /* eventfd: tells the acceptor to end */
     pthread_t acceptor;
     char address[64];
+    int64_t head_timeout_ns; /* a head has to be there so long after the connection, or the answer before it */
     atomic_bool closing;  /* answers carry Connection: close */
     atomic_bool aborting; /* no request goes on */
     atomic_uint connections;
@@ -62,6 +63,7 @@ struct http_conn { /* one TCP connection */
     int fd; /* libmicrohttpd's */
     char peer[INET6_ADDRSTRLEN];
     bool had_request; /* libmicrohttpd understood at least one request line */
+    _Atomic int64_t waiting_since_ns; /* monotonic: for the whole head of a request; 0 = one is being served */
 };
 
 struct http_header_line {
@@ -107,7 +109,7 @@ struct http_early {
 struct http_req {
     struct http_server *s;
     struct MHD_Connection *conn;
-    const struct http_conn *peer;
+    struct http_conn *peer;
     void *state;
     struct arena arena;
     struct view method, target, path, query;
@@ -164,6 +166,9 @@ void refusal_body(const struct http_server *s, unsigned status, const char *what
 void early_garbage(const struct http_server *s, int fd);
 
 /* watch.c */
+/* From now on the connection owes the head of a request; it has it. */
+void watch_wait(struct http_conn *c);
+void watch_serve(struct http_conn *c);
 void watch_add(struct http_server *s, struct http_conn *c);
 void watch_remove(struct http_server *s, struct http_conn *c);
 /* The client will send nothing more, and all that it sent was read. */

@@ -81,6 +81,8 @@ void request_end(void *cls, struct MHD_Connection *conn, void **req, enum MHD_Re
                                  : r->reply.queued && why == MHD_REQUEST_TERMINATED_COMPLETED_OK;
         s->handler.on_close(s->handler.ctx, r, whole, body_sent(r, whole));
     }
+    if (r->peer)
+        watch_wait(r->peer);
     reply_free(r);
     arena_free(&r->arena);
     free(r);

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -558,6 +559,40 @@ static void no_resume_is_lost_in_thousands_of_suspended_requests(void **state)
     server_close(s);
 }
 
+/* Waits so long for the other side to end the connection. */
+static bool hung_up(int fd, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    return poll(&p, 1, ms) == 1;
+}
+
+/* A byte now and then keeps no connection open for ever: the head has a deadline of its own. */
+static void a_head_that_trickles_in_ends_its_connection(void **state)
+{
+    (void)state;
+    struct server *s = server_open(1);
+    unsigned opened = atomic_load(&s->opened);
+
+    for (int after_a_request = 0; after_a_request < 2; after_a_request++) {
+        int fd = client(s), sent = 0;
+        struct answer a;
+
+        if (after_a_request) {
+            say(fd, "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+            hear(fd, &a);
+            buf_free(&a.body);
+            opened++;
+        }
+        say(fd, "GET /echo HTTP/1.1\r\nHost: h\r\nx-filler: ");
+        while (sent < 1000 && send(fd, "a", 1, MSG_NOSIGNAL) == 1 && !hung_up(fd, 20))
+            sent++;
+        assert_in_range(sent, 1, 999);
+        close(fd);
+    }
+    assert_int_equal(atomic_load(&s->opened), opened);
+    server_close(s);
+}
+
 static void slow_upload_with_backpressure_arrives_whole(void **state)
 {
     (void)state;
@@ -1087,6 +1122,7 @@ int main(void)
         cmocka_unit_test(denied_small_body_is_read_and_the_connection_goes_on),
         cmocka_unit_test(denied_large_body_is_answered_at_once_and_readably),
         cmocka_unit_test(no_resume_is_lost_in_thousands_of_suspended_requests),
+        cmocka_unit_test(a_head_that_trickles_in_ends_its_connection),
         cmocka_unit_test(slow_upload_with_backpressure_arrives_whole),
         cmocka_unit_test(stream_is_sent_whole_and_a_failing_one_ends_short),
         cmocka_unit_test(answers_without_body_keep_the_connection_in_step),
