@@ -119,6 +119,10 @@ enum rc meter_take_prices(struct meter *m, struct buf *payload) HF_MUST_USE;
 enum rc meter_check(struct meter *m, struct view account, struct account_rec *rec, bool *ret_repeat,
                     struct err *e) HF_MUST_USE;
 
+/* What was true at the check may not be when the record's turn comes: RC_CONFLICT with the sentence when the reader
+ * refused the record with this sequence. After meter_wait. */
+enum rc meter_refusal(struct meter *m, uint64_t seq, struct err *e) HF_MUST_USE;
+
 /* ---- queries, for status, statement, show; each answers as of everything applied so far, open hour included. now_ns:
  * business time. Amounts are decimal strings in full precision, times RFC 3339, hours plain numbers: 0 once reached,
  * null when they cannot come. ---- */
@@ -149,7 +153,8 @@ enum rc meter_clock_json(struct meter *m, struct view name, int64_t now_ns, json
  * price per GB-month, requests at the price of one, GB at the price per GB. amount: the sum of the posted hours and of
  * the open one; it differs from quantity x price only by the hours' rounding. total: of the lines. balance: now, as in
  * status. Of `default`, which is not charged, price and amounts are 0. Reading from a class that has no price for it is
- * no line (the usage has it). packs and vouchers: those whose time meets the month, with what is left of them now. */
+ * no line (the usage has it). packs and vouchers: those that had not ended
+ * before it, with what is left of them now. */
 enum rc meter_statement_json(struct meter *m, struct view name, struct view month, int64_t now_ns, json_t **ret,
                              struct err *e) HF_MUST_USE;
 /* {"account", "month", "lines": [{"bucket", "access_key", "item", "status", "quantity", "unit"}]}: who used it:

@@ -179,32 +179,45 @@ enum rc meter_unsettled(struct meter *m, struct meter_account *a, int64_t *ret_n
 }
 
 /* What has burned at a cloud since the balance was set. */
-static enum rc burned_since(const struct meter_account *a, int64_t now_ns, int64_t *ret_nano)
+static __int128 burned_since(const struct meter_account *a, int64_t now_ns)
 {
     int64_t age_ns = now_ns > a->balance_ns ? now_ns - a->balance_ns : 0;
-    __int128 nano = (__int128)a->burn_nano * age_ns / DAY_NS;
 
-    if (nano > INT64_MAX)
-        return RC_LIMIT;
-    *ret_nano = a->has_balance ? (int64_t)nano : 0;
+    return a->has_balance ? (__int128)a->burn_nano * age_ns / DAY_NS : 0;
+}
+
+/* At the edge of what money can count the figures stop there: one account out of range must not stop the others. */
+static int64_t in_range(__int128 nano)
+{
+    return nano > INT64_MAX ? INT64_MAX : nano < -INT64_MAX ? -INT64_MAX : (int64_t)nano;
+}
+
+static enum rc balance_of(struct meter *m, struct meter_account *a, int64_t now_ns, __int128 *ret)
+{
+    int64_t open = 0;
+
+    if (!a->upstream[0])
+        HF_TRY(meter_unsettled(m, a, &open));
+    *ret = (__int128)a->balance_nano - (a->upstream[0] ? burned_since(a, now_ns) : open);
     return RC_OK;
 }
 
 enum rc meter_balance(struct meter *m, struct meter_account *a, int64_t now_ns, int64_t *ret_nano)
 {
-    int64_t gone;
+    __int128 nano;
 
-    HF_TRY(a->upstream[0] ? burned_since(a, now_ns, &gone) : meter_unsettled(m, a, &gone));
-    return money_add(a->balance_nano, -gone, ret_nano);
+    HF_TRY(balance_of(m, a, now_ns, &nano));
+    *ret_nano = in_range(nano);
+    return RC_OK;
 }
 
 enum rc meter_available(struct meter *m, struct meter_account *a, int64_t now_ns, int64_t *ret_nano)
 {
-    int64_t nano;
+    __int128 nano;
 
-    HF_TRY(meter_balance(m, a, now_ns, &nano));
-    HF_TRY(money_add(nano, -a->reserved_nano, &nano));
-    return money_add(nano, a->credit_nano, ret_nano);
+    HF_TRY(balance_of(m, a, now_ns, &nano));
+    *ret_nano = in_range(nano - a->reserved_nano + a->credit_nano);
+    return RC_OK;
 }
 
 /* ---- the same at every tick, without a look at each row ---- */

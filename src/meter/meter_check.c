@@ -79,10 +79,12 @@ static enum rc allow_reserve(struct meter *m, struct meter_account *a, const str
                              struct err *e)
 {
     char text[MONEY_TEXT_MAX], wanted[MONEY_TEXT_MAX];
-    int64_t available;
+    int64_t available, reserved;
 
     if (meter_available(m, a, time_ns, &available) != RC_OK)
         return err_set(e, RC_LIMIT, "account %s: what is available passes the range of money", a->name);
+    if (money_add(a->reserved_nano, r->amount_nano, &reserved) != RC_OK)
+        return err_set(e, RC_LIMIT, "account %s: what is reserved would pass the range of money", a->name);
     if (r->amount_nano > available)
         return err_set(e, RC_INVALID, "account %s: %s %s are available, less than %s", a->name, money(available, text),
                        a->prices->currency, money(r->amount_nano, wanted));
@@ -452,4 +454,21 @@ enum rc meter_check(struct meter *m, struct view account, struct account_rec *re
     enum rc rc = check(m, account, rec, ret_repeat, e);
     meter_unlock(m);
     return rc;
+}
+
+enum rc meter_refusal(struct meter *m, uint64_t seq, struct err *e)
+{
+    struct sql_stmt *q;
+
+    meter_lock(m);
+    enum rc rc = sql_query(m->sql, e, &q, "SELECT why FROM refused_record WHERE seq = ?", "i", (int64_t)seq);
+    if (rc == RC_OK)
+        rc = sql_next(q, e);
+    if (rc == RC_OK) {
+        struct view why = sql_text(q, 0);
+        rc = err_set(e, RC_CONFLICT, "%.*s", (int)why.n, why.p);
+        sql_done(q);
+    }
+    meter_unlock(m);
+    return rc == RC_END ? RC_OK : rc;
 }

@@ -516,11 +516,11 @@ static enum rc late_fee(struct meter *m, struct meter_account *a, uint64_t seq, 
 
     if (debt <= 0 || a->late_fee_nano == 0)
         return RC_OK;
-    int64_t fee = (int64_t)((debt * a->late_fee_nano * 2 + MONEY_NANO) / (2 * MONEY_NANO));
-    if (fee == 0)
+    __int128 exact = (debt * a->late_fee_nano * 2 + MONEY_NANO) / (2 * MONEY_NANO);
+    int64_t fee = (int64_t)exact;
+    /* A debt at the edge of what money can count grows no more. */
+    if (exact == 0 || exact > INT64_MAX || money_add(a->balance_nano, -fee, &a->balance_nano) != RC_OK)
         return RC_OK;
-    if (money_add(a->balance_nano, -fee, &a->balance_nano) != RC_OK)
-        return err_set(e, RC_LIMIT, "account %s: the balance passes the range of money", a->name);
     const struct transfer t = {.kind = LEDGER_LATE_FEE,
                                .from = LEDGER_PREPAID,
                                .to = LEDGER_REVENUE,

@@ -226,7 +226,7 @@ static enum rc put_money(struct statement *s, struct err *e)
     return rc == RC_NOMEM ? query_no_memory(e) : rc;
 }
 
-/* ---- packs and vouchers that counted in the month, with what is left of them now ---- */
+/* ---- packs and vouchers that had not ended before the month, with what is left of them now ---- */
 
 static json_t *end_json(int64_t until_ns)
 {
@@ -287,7 +287,7 @@ static enum rc put_each(const struct statement *s, const char *query,
     struct sql_stmt *q;
     enum rc rc;
 
-    HF_TRY(sql_query(s->m->sql, e, &q, query, "iii", (int64_t)s->account->id, s->end_ns, s->begin_ns));
+    HF_TRY(sql_query(s->m->sql, e, &q, query, "ii", (int64_t)s->account->id, s->begin_ns));
     while ((rc = sql_next(q, e)) == RC_OK) {
         if (!push_json(list, one(s, q))) {
             sql_done(q);
@@ -305,12 +305,13 @@ static enum rc put_packs(struct statement *s, struct err *e)
     if (!put_json(s->out, "vouchers", vouchers) || !whole)
         return query_no_memory(e);
     HF_TRY(put_each(s,
-                    "SELECT seq, cell, from_ns, until_ns, quantity_hi, quantity_lo, left_hi, left_lo, divisor_hi, "
-                    "divisor_lo FROM pack WHERE account = ? AND from_ns < ? AND until_ns > ? ORDER BY until_ns, seq",
+                    "SELECT p.seq, p.cell, p.from_ns, p.until_ns, p.quantity_hi, p.quantity_lo, p.left_hi, p.left_lo, "
+                    "p.divisor_hi, p.divisor_lo FROM pack p "
+                    "WHERE p.account = ? AND p.until_ns > ? ORDER BY p.until_ns, p.seq",
                     pack_json, packs, e));
     return put_each(s,
                     "SELECT v.seq, v.amount_nano, v.left_nano, v.until_ns, m.scope FROM voucher v JOIN money m ON "
-                    "m.account = v.account AND m.seq = v.seq WHERE v.account = ? AND v.from_ns < ? AND v.until_ns > ? "
+                    "m.account = v.account AND m.seq = v.seq WHERE v.account = ? AND v.until_ns > ? "
                     "ORDER BY v.until_ns, v.seq",
                     voucher_json, vouchers, e);
 }

@@ -22,7 +22,8 @@ static enum rc record(struct engine *g, const struct account_rec *rec, uint64_t 
     if (rc != RC_OK)
         return err_set(e, rc, "%s", req.err.text);
     *ret_seq = req.seq;
-    return meter_wait(g->meter, req.seq, e);
+    HF_TRY(meter_wait(g->meter, req.seq, e));
+    return meter_refusal(g->meter, req.seq, e);
 }
 
 static enum rc find(struct engine *g, struct view name, uint64_t *ret, struct err *e)

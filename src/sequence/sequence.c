@@ -88,6 +88,19 @@ static void log_epoch(struct seq *s)
              why.text);
 }
 
+/* Ticks that are overdue by more than one come before anything else that happens now: a record raises the time of all
+ * behind it, and a tick that is raised to now samples nothing. */
+static enum rc make_up_ticks(struct seq *s)
+{
+    bool more = !s->cfg.virtual_clock && s->next_tick_ns + TICK_NS <= seq_now(s);
+
+    while (more) {
+        HF_TRY(seq_batch_ticks(s, seq_now(s), TICKS_PER_BATCH, &more));
+        HF_TRY(seq_batch_commit(s));
+    }
+    return RC_OK;
+}
+
 /* What time alone makes due: ticks, the minute's usage, the meter's notes. Failures are logged where they happen. */
 static void housekeeping(struct seq *s)
 {
@@ -97,11 +110,12 @@ static void housekeeping(struct seq *s)
 
     if (s->broken)
         return;
-    if (!s->cfg.virtual_clock && s->next_tick_ns <= seq_now(s)) {
+    rc = make_up_ticks(s);
+    if (rc == RC_OK && !s->cfg.virtual_clock && s->next_tick_ns <= seq_now(s)) {
         rc = seq_batch_usage(s);
         if (rc == RC_OK)
             rc = seq_batch_ticks(s, seq_now(s), TICKS_PER_BATCH, &more);
-    } else if (mono >= s->usage_due_ns) {
+    } else if (rc == RC_OK && mono >= s->usage_due_ns) {
         rc = seq_batch_usage(s);
         if (rc == RC_OK)
             rc = seq_batch_notes(s);
@@ -217,6 +231,9 @@ enum rc seq_open(struct os *os, struct diskset *disks, struct journal *j, struct
      * that apply from here on, so that a replay does not depend on files. */
     if (cfg->virtual_clock && disks->fresh)
         rc = seq_batch_record(s, REC_TICK, s->virtual_ns, (struct view){NULL, 0});
+    /* Without space there are none now; what is stored can still be read, and deleted. */
+    if (rc == RC_OK && make_up_ticks(s) != RC_OK && s->broken)
+        rc = RC_UNAVAILABLE;
     if (rc == RC_OK)
         rc = seq_batch_prices(s);
     if (rc == RC_OK)

@@ -189,6 +189,25 @@ static void an_advanced_clock_emits_every_tick_and_stands_where_it_was_told(void
     free_world(&w);
 }
 
+/* In how many different 5 minutes the journal has a tick. */
+static unsigned ticks_apart(struct world *w)
+{
+    struct journal_reader *r;
+    struct journal_rec rec;
+    struct err e;
+    int64_t last = -1;
+    unsigned n = 0;
+
+    assert_int_equal(journal_reader_open(w->g->journal, 1, &r, &e), RC_OK);
+    while (journal_read(r, &rec, &e) == RC_OK) {
+        int64_t slot = rec.time_ns / (TICK_S * NS_PER_S);
+        n += rec.type == REC_TICK && slot > last;
+        last = rec.type == REC_TICK ? slot : last;
+    }
+    journal_reader_close(r);
+    return n;
+}
+
 static void a_real_clock_makes_up_the_ticks_it_missed(void **state)
 {
     (void)state;
@@ -200,8 +219,7 @@ static void a_real_clock_makes_up_the_ticks_it_missed(void **state)
     os_sim_clock_add(w.sim, 3 * 3600 * NS_PER_S);
     assert_int_equal(open_world(&w, false), RC_OK);
     assert_int_equal(seq_settle(w.g->seq, &e), RC_OK);
-    uint64_t before = journal_durable(w.g->journal);
-    assert_true(before >= 36);
+    assert_true(ticks_apart(&w) >= 36); /* each in its own 5 minutes: one that is late samples nothing */
     assert_int_not_equal(seq_advance(w.g->seq, NS_PER_S, NULL, NULL, &e), RC_OK);
     free_world(&w);
 }
