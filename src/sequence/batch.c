@@ -281,9 +281,12 @@ typedef enum rc take_fn(struct meter *m, enum rec_type *ret_type, struct buf *pa
 static enum rc write_all(struct seq *s, take_fn *take)
 {
     struct buf b = BUF(PAYLOAD_MAX);
+    struct err e = {""};
     enum rec_type type = 0;
-    enum rc rc;
+    enum rc rc = begin(s, &e);
 
+    if (rc != RC_OK) /* what is taken is gone from where it was: not while nothing can be written */
+        return rc;
     while ((rc = take(s->meter, &type, &b)) == RC_OK) {
         rc = seq_batch_record(s, type, seq_now(s), buf_view(&b));
         if (rc != RC_OK)
@@ -291,6 +294,8 @@ static enum rc write_all(struct seq *s, take_fn *take)
         buf_clear(&b);
     }
     buf_free(&b);
+    if (s->staged_records == 0 && !s->staged_head)
+        drop_batch(s);
     return rc == RC_END ? RC_OK : rc;
 }
 
