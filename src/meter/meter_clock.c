@@ -264,9 +264,13 @@ enum rc forecast_make(struct meter *m, struct meter_account *a, int64_t now_ns, 
         enum rc rc = gather_all(g, &f);
         charge_free(&g->open);
         free(g);
-        if (rc != RC_OK)
-            return err_set(e, rc, "account %s: its clock cannot be told: %s", a->name,
-                           rc == RC_LIMIT ? "a sum passes the range of money" : rc_name(rc));
+        /* Where a sum passes the range of money nothing is known of this account, and all of the others. */
+        if (rc == RC_LIMIT)
+            f = (struct forecast){
+                .unknown = true,
+                .clock = {.zero_in_ns = CLOCK_NEVER, .stop_in_ns = CLOCK_NEVER, .destroy_in_ns = CLOCK_NEVER}};
+        else if (rc != RC_OK)
+            return err_set(e, rc, "account %s: its clock cannot be told: %s", a->name, rc_name(rc));
     }
     *ret = f;
     return RC_OK;

@@ -391,6 +391,23 @@ def test_the_balance_of_an_account_at_a_cloud_is_unknown_until_set_and_when_it_i
     assert d.cli("account", "set-balance", "tc-prod", "5", "--burn", "-1", check=False).returncode == 1
 
 
+def test_one_account_at_the_edge_of_what_money_can_count_stops_nobody(acme):
+    d = acme
+    d.cli("account", "create", "edge", "--upstream", "tencent")
+    d.cli("account", "set-balance", "edge", "9223372036.00", "--burn", "9223372036.00")
+    d.cli("account", "set", "edge", "--credit", "9223372036.854775807")
+    d.cli("account", "create", "debtor")
+    d.cli("account", "set", "debtor", "--late-fee", "1")
+    d.cli("account", "charge", "debtor", "1.00", "--note", "what doubles every day")
+    d.cli("clock", "advance", "1200h")  # 2^50 would be past the range of money
+    d.cli("account", "topup", "acme", "1.00")
+    shown = {a["name"]: a for a in d.json("status")["accounts"]}
+    assert shown["acme"]["balance"] != "unknown" and shown["debtor"]["hours_to_stop"] in (0, None)
+    d.stop()
+    d.start()
+    assert d.json("account", "show", "debtor")["balance"] == shown["debtor"]["balance"]
+
+
 # ---- budgets, quotas, configuration, metrics ----
 
 def test_a_budget_goes_from_request_to_allocation_to_its_end(acme):
