@@ -8,9 +8,11 @@ from rows import Row, need_space
 from servers import Failed, say
 
 # Arguments that keep a default run short; FOLDER is removed afterwards.
-PARTS = {"auth": [], "catalog": ["200000"], "store": ["FOLDER", "4"]}  # the meter: money.py
+PARTS = {"auth": [], "catalog": ["200000"], "ec": [], "store": ["FOLDER", "4"]}  # the meter: money.py
 # Lines that a goal of DESIGN §6 speaks of: (room, beginning of the line) -> what it wants of the line's first number.
 GOALS = {
+    ("ec", "encode 4+2"): ("≥ 10 GB/s of data per core", 10),
+    ("ec", "rebuild one of 4+2"): ("≥ 10 GB/s of data per core", 10),
     ("journal", "records of 200 bytes"): ("≥ 100 000 durable appends/s, in batches of 64", 100_000),
     ("meter", "rating"): ("≥ 1 000 000 usage events/s per core", 1_000_000),
     ("meter", "ledger:"): ("≥ 500 000 postings/s", 500_000),

@@ -46,8 +46,8 @@ struct http_server {
     pthread_t acceptor;
     char address[64];
     int64_t head_timeout_ns; /* a head has to be there so long after the connection, or the answer before it */
-    atomic_bool closing;  /* answers carry Connection: close */
-    atomic_bool aborting; /* no request goes on */
+    atomic_bool closing;     /* answers carry Connection: close */
+    atomic_bool aborting;    /* no request goes on */
     atomic_uint connections;
     atomic_uint in_flight;      /* between on_request and on_close */
     atomic_uint held;           /* suspended in libmicrohttpd */
@@ -62,7 +62,7 @@ struct http_conn { /* one TCP connection */
     TAILQ_ENTRY(http_conn) link;
     int fd; /* libmicrohttpd's */
     char peer[INET6_ADDRSTRLEN];
-    bool had_request; /* libmicrohttpd understood at least one request line */
+    bool had_request;                 /* libmicrohttpd understood at least one request line */
     _Atomic int64_t waiting_since_ns; /* monotonic: for the whole head of a request; 0 = one is being served */
 };
 
